@@ -1,0 +1,40 @@
+package content
+
+// Limits bound what is read from input that nobody has proven. The zero value of
+// a field means its default.
+type Limits struct {
+	// Manifest is the largest manifest, config or other JSON blob in bytes; 4 MiB.
+	Manifest int64
+	// Index is the largest index.json, and the largest index of referrers, in
+	// bytes; 1 GiB.
+	Index int64
+	// Depth is how deep indexes nest, and JSON in them; 16.
+	Depth int
+	// Layer is the most bytes that one layer may decompress to; 1 TiB.
+	Layer int64
+	// Ratio is how many times larger than its compressed form a layer may be
+	// once it is past 64 MiB; 1,100, a little above what deflate can reach.
+	Ratio int64
+	// Members is the most members that an archive or a layer may have; 4 million.
+	Members int
+	// Nodes is the most manifests that one walk visits; 4 million.
+	Nodes int
+}
+
+// WithDefaults returns l with every zero field at its default.
+func (l Limits) WithDefaults() Limits {
+	setDefault(&l.Manifest, 4<<20)
+	setDefault(&l.Index, 1<<30)
+	setDefault(&l.Depth, 16)
+	setDefault(&l.Layer, 1<<40)
+	setDefault(&l.Ratio, 1100)
+	setDefault(&l.Members, 4<<20)
+	setDefault(&l.Nodes, 4<<20)
+	return l
+}
+
+func setDefault[T int | int64](field *T, value T) {
+	if *field == 0 {
+		*field = value
+	}
+}
