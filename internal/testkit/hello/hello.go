@@ -2,6 +2,8 @@
 // README and the interoperability tests start from.
 package hello
 
+//go:generate go test . -run TestArchive -update
+
 import (
 	"archive/tar"
 	"bytes"
