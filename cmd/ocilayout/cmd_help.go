@@ -1,0 +1,26 @@
+package main
+
+import "context"
+
+func helpCommand() *command {
+	return &command{
+		name:  "help",
+		args:  "[COMMAND]",
+		short: "show help on ocilayout or on a command",
+		examples: []example{
+			{"All commands.", "ocilayout help"},
+			{"One of them, as 'ocilayout ls --help' does.", "ocilayout help ls"},
+		},
+		run: func(_ context.Context, e *env, args []string) (any, error) {
+			if len(args) == 0 {
+				return page(programHelp(e.table)), nil
+			}
+			for _, c := range e.table {
+				if c.name == args[0] {
+					return page(commandHelp(c)), nil
+				}
+			}
+			return nil, &usageError{text: "unknown command " + quote(args[0])}
+		},
+	}
+}

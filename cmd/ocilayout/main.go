@@ -1,0 +1,36 @@
+// Command ocilayout keeps container images in OCI Image Layout directories: it
+// takes them out of archives, looks at them, names, copies and checks them, and
+// writes archives that container tools load.
+//
+// All it does can be done by a Go program with the packages of this module; here
+// are only the words for it.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// grace is how long a command has to stop by itself once interrupted. Whatever
+// it was doing, layouts survive an end without it.
+const grace = 3 * time.Second
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is one use of the command line: it returns the exit code.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	e := &env{stdin: stdin, stdout: stdout, stderr: stderr}
+	defer context.AfterFunc(ctx, func() {
+		stop() // a second signal kills at once
+		time.AfterFunc(grace, func() { os.Exit(e.report(ctx, context.Canceled)) })
+	})()
+	return e.report(ctx, e.execute(ctx, args))
+}

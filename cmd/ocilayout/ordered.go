@@ -1,0 +1,40 @@
+package main
+
+import "github.com/urfave/cli/v2"
+
+// An ordered list takes the values of repeatable flags, in the order given also
+// across different flags, and with their commas as they are.
+type ordered []flagValue
+
+type flagValue struct{ flag, value string }
+
+// flag makes a repeatable flag that stores into the list. It has no short name:
+// the parser would set it twice.
+func (o *ordered) flag(name, usage string) cli.Flag {
+	return &cli.GenericFlag{Name: name, Usage: usage, Value: &repeatable{o, name}}
+}
+
+// of returns the values of one flag.
+func (o *ordered) of(name string) []string {
+	var values []string
+	for _, v := range *o {
+		if v.flag == name {
+			values = append(values, v.value)
+		}
+	}
+	return values
+}
+
+// repeatable is a flag.Value that adds to an ordered list.
+type repeatable struct {
+	to   *ordered
+	name string
+}
+
+// Set adds value.
+func (r *repeatable) Set(value string) error {
+	*r.to = append(*r.to, flagValue{r.name, value})
+	return nil
+}
+
+func (r *repeatable) String() string { return "" }

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"ocilayout": main})
+}
+
+// TestScript runs the scripts in testdata/script: what users type and what they
+// see. The first word of a script's name is the command that it is about.
+//
+// Beside testscript's own commands there are
+//
+//	exits N PROGRAM ARG...      run it; its exit code must be N
+//	json-get FILE POINTER WANT  the value at the JSON pointer (RFC 6901) must be
+//	                            WANT: a string as it is, anything else as compact
+//	                            JSON. Without WANT it must be there; with "!" in
+//	                            front it must not be, or not be WANT. "#" as the
+//	                            last step is the length. FILE may be stdout.
+//	json-env NAME FILE POINTER  put the value into an environment variable
+//
+// and the variables GOOS, GOARCH and ESCAPE, a terminal's control sequence.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       updating(),
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("GOOS", runtime.GOOS)
+			env.Setenv("GOARCH", runtime.GOARCH)
+			env.Setenv("ESCAPE", "\x1b[2J")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":    scriptExits,
+			"json-get": scriptJSONGet,
+			"json-env": scriptJSONEnv,
+		},
+	})
+}
+
+// updating says whether golden files are to be written and not compared.
+func updating() bool { return os.Getenv("OCILAYOUT_UPDATE") == "1" }
+
+func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits N PROGRAM ARG...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%s: %v", args[1], err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("%s exits %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+func scriptJSONGet(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 && len(args) != 3 {
+		ts.Fatalf("usage: [!] json-get FILE POINTER [WANT]")
+	}
+	got, found := jsonAt(ts, args[0], args[1])
+	switch {
+	case len(args) == 2 && found == neg:
+		ts.Fatalf("%s%s: found: %v", args[0], args[1], found)
+	case len(args) == 3 && !found && !neg:
+		ts.Fatalf("%s%s: not there", args[0], args[1])
+	case len(args) == 3 && found && (got == args[2]) == neg:
+		ts.Fatalf("%s%s: is %s, want %s", args[0], args[1], got, args[2])
+	}
+}
+
+func scriptJSONEnv(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: json-env NAME FILE POINTER")
+	}
+	got, found := jsonAt(ts, args[1], args[2])
+	if !found {
+		ts.Fatalf("%s%s: not there", args[1], args[2])
+	}
+	ts.Setenv(args[0], got)
+}
+
+// jsonAt returns the value at pointer in a JSON file of the script.
+func jsonAt(ts *testscript.TestScript, file, pointer string) (string, bool) {
+	dec := json.NewDecoder(strings.NewReader(ts.ReadFile(file)))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		ts.Fatalf("%s: %v", file, err)
+	}
+	if dec.More() {
+		ts.Fatalf("%s: more than one JSON value", file)
+	}
+	v, found := follow(v, pointer)
+	if s, ok := v.(string); ok {
+		return s, found
+	}
+	text, err := json.Marshal(v)
+	ts.Check(err)
+	return string(text), found
+}
+
+func follow(v any, pointer string) (any, bool) {
+	if pointer == "" || pointer == "/" {
+		return v, true
+	}
+	for step := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
+		step = strings.NewReplacer("~1", "/", "~0", "~").Replace(step)
+		switch at := v.(type) {
+		case map[string]any:
+			next, ok := at[step]
+			if !ok {
+				return nil, false
+			}
+			v = next
+		case []any:
+			if step == "#" {
+				return len(at), true
+			}
+			i, err := strconv.Atoi(step)
+			if err != nil || i < 0 || i >= len(at) {
+				return nil, false
+			}
+			v = at[i]
+		default:
+			return nil, false
+		}
+	}
+	return v, true
+}
