@@ -1,0 +1,217 @@
+#!/usr/bin/env bash
+# Measures ocilayout beside the tools that do the same work, on the same input
+# and in one run: the programs of a contest take turns, and every second round
+# goes the other way. Prints medians.
+#
+# usage: bench/compare.sh [RUNS] [CONTEST...]      default: 5 runs, all contests
+#
+# Wall is the median of whole processes in seconds, CPU its user and system time,
+# peak the highest resident memory of any run in MB, size what was written in MB.
+# Ratio is wall against the fastest peer of the contest; aim is what we promise.
+# Caches are warm; ocilayout's own state in a layout is removed before each run.
+# Outputs of earlier programs are on disk before the next one starts.
+#
+# shellcheck disable=SC2016 # the commands are expanded where they run
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+repo=$(dirname "$here")
+bench=${OCILAYOUT_BENCH:-/tmp/ocilayout-bench}
+tools=${OCILAYOUT_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/ocilayout-tools}
+export PATH=$tools/bin:$PATH bench
+runs=${1:-5}
+shift || true
+wanted=" $* "
+
+for client in skopeo regctl umoci crane /usr/bin/time; do
+	command -v "$client" >/dev/null || {
+		echo "$client is needed; .ci/install brings it" >&2
+		exit 1
+	}
+done
+
+export ours=$bench/ocilayout out=$bench/out
+(cd "$repo" && CGO_ENABLED=0 go build -trimpath -o "$ours" ./cmd/ocilayout)
+"$here/corpus.sh"
+results=$bench/results.tsv
+: >"$results"
+
+# contest NAME TITLE: starts a contest; false if it is not asked for.
+contest() {
+	name=$1 title=$2
+	who=() aims=() commands=() before=:
+	[ "$wanted" = "  " ] || [[ $wanted == *" $name "* ]]
+}
+
+# entry WHO AIM COMMAND: a program of the contest; AIM is "peer" for a yardstick
+# and "-" for one of ours without a promise.
+entry() {
+	who+=("$1") aims+=("$2") commands+=("$3")
+}
+
+race() {
+	local round k last=$((${#who[@]} - 1))
+	echo "$title ..." >&2
+	for ((round = 0; round < runs; round++)); do
+		for ((k = 0; k <= last; k++)); do
+			once $((round % 2 ? last - k : k))
+		done
+	done
+}
+
+once() {
+	local k=$1 from to user sys peak size=0
+	rm -rf "$out"
+	eval "$before"
+	sync
+	from=${EPOCHREALTIME/./}
+	if ! /usr/bin/time -q -o "$bench/time" -f '%U %S %M' bash -c "${commands[k]}" >"$bench/log" 2>&1; then
+		echo "${who[k]} failed: ${commands[k]}" >&2
+		cat "$bench/log" >&2
+		exit 1
+	fi
+	to=${EPOCHREALTIME/./}
+	read -r user sys peak <"$bench/time"
+	if [ -e "$out" ]; then
+		size=$(du -sb --exclude=.ocilayout "$out" | cut -f1)
+	fi
+	printf '%s\t%s\t%s\t%d\t%s\t%s\t%d\t%d\n' "$title" "${who[k]}" "${aims[k]}" $((to - from)) "$user" "$sys" "$peak" "$size" >>"$results"
+}
+
+table() {
+	awk -F'\t' '
+	function median(list, n,   i, j, v, a) {
+		split(list, a, " ")
+		for (i = 2; i <= n; i++) {
+			v = a[i] + 0
+			for (j = i - 1; j > 0 && a[j] + 0 > v; j--) a[j + 1] = a[j]
+			a[j + 1] = v
+		}
+		return n % 2 ? a[(n + 1) / 2] : (a[n / 2] + a[n / 2 + 1]) / 2
+	}
+	{
+		key = $1 SUBSEP $2
+		if (!(key in n)) { order[++rows] = key; aim[key] = $3 }
+		n[key]++
+		wall[key] = wall[key] " " $4 / 1e6
+		cpu[key] = cpu[key] " " $5 + $6
+		if ($7 > peak[key]) peak[key] = $7
+		size[key] = $8
+	}
+	END {
+		for (r = 1; r <= rows; r++) {
+			split(order[r], part, SUBSEP)
+			m = median(wall[order[r]], n[order[r]])
+			if (aim[order[r]] == "peer" && (!(part[1] in best) || m < best[part[1]])) best[part[1]] = m
+		}
+		format = "  %-34s %2s %9s %8s %8s %9s %7s %6s\n"
+		for (r = 1; r <= rows; r++) {
+			key = order[r]
+			split(key, part, SUBSEP)
+			if (part[1] != title) {
+				title = part[1]
+				printf "\n%s\n", title
+				printf format, "", "n", "wall s", "cpu s", "peak MB", "size MB", "ratio", "aim"
+			}
+			m = median(wall[key], n[key])
+			ratio = (part[1] in best) ? sprintf("%.3f", m / best[part[1]]) : "-"
+			printf format, part[2], n[key], sprintf("%.3f", m), sprintf("%.2f", median(cpu[key], n[key])), \
+				sprintf("%.0f", peak[key] / 1024), sprintf("%.1f", size[key] / 1e6), ratio, aim[key] == "peer" ? "" : aim[key]
+		}
+	}' "$results"
+}
+
+# generated DIR FLAGS...: a layout of generated entries, made once.
+generated() {
+	local dir=$1
+	shift
+	[ -d "$dir" ] && return
+	rm -rf "$dir.new"
+	(cd "$repo" && go run ./bench/gen-index "$@" "$dir.new")
+	mv "$dir.new" "$dir"
+	cp "$dir/index.json" "$dir.index.json"
+}
+
+# What the contests read: the archive, its layout, 20,000 small blobs, 120,000
+# entries.
+export corpus=$bench/corpus.tar layout=$bench/layout many=$bench/many big=$bench/big
+rm -rf "$layout"
+"$ours" import "$corpus" "$layout" >/dev/null
+generated "$many" -images 6667 -referrers 0 -distinct
+generated "$big" -images 10000 -referrers 10
+
+if contest import-gzip 'docker archive -> layout, gzip'; then
+	entry ocilayout 0.75 'exec $ours import $corpus $out'
+	entry 'skopeo copy' peer 'exec skopeo copy -q docker-archive:$corpus oci:$out:latest'
+	race
+fi
+
+if contest import-none 'docker archive -> layout, not compressed'; then
+	entry 'ocilayout --compress none' 0.8 'exec $ours import --compress none $corpus $out'
+	entry 'cp, sha256sum' peer 'cp $corpus $out && sha256sum $out'
+	race
+fi
+
+if contest export-oci 'layout -> oci-archive, verified'; then
+	entry 'ocilayout --no-sync' 0.8 'exec $ours export --no-sync $layout $out'
+	entry 'ocilayout, durable' - 'exec $ours export $layout $out'
+	entry 'regctl image export' peer 'exec regctl image export ocidir://$layout:latest $out'
+	race
+fi
+
+if contest export-docker 'layout -> docker-archive'; then
+	entry ocilayout 0.5 'exec $ours export --to docker $layout $out'
+	entry 'skopeo copy' peer 'exec skopeo copy -q oci:$layout:latest docker-archive:$out:bench/corpus:latest'
+	race
+fi
+
+if contest copy 'layout -> layout'; then
+	entry 'ocilayout --no-sync' 0.8 'exec $ours copy --no-sync $layout $out'
+	entry 'ocilayout, durable' 1.2 'exec $ours copy $layout $out'
+	entry 'ocilayout --link' 0.15 'exec $ours copy --link $layout $out'
+	entry 'regctl image copy' peer 'exec regctl image copy ocidir://$layout:latest ocidir://$out:latest'
+	race
+fi
+
+if contest small-blobs '20,000 small blobs -> archive'; then
+	before='rm -rf $many/.ocilayout'
+	entry ocilayout 1.0 'exec $ours export $many $out'
+	entry tar peer 'exec tar -C $many -cf $out .'
+	race
+fi
+
+if contest verify 'every digest and diffID'; then
+	"$ours" export --to docker "$layout" "$bench/layout-docker.tar" >/dev/null
+	before='rm -rf $layout/.ocilayout'
+	entry 'ocilayout verify, layout' - 'exec $ours verify $layout'
+	entry 'crane validate, docker archive' peer 'exec crane validate --tarball $bench/layout-docker.tar'
+	race
+fi
+
+if contest name '120,000 entries: a name to its digest'; then
+	before='rm -rf $big/.ocilayout'
+	entry 'ocilayout digest' 0.06 'exec $ours digest $big:img-007777'
+	entry 'skopeo inspect --raw' peer 'exec skopeo inspect --raw oci:$big:img-007777'
+	entry 'regctl manifest head' peer 'exec regctl manifest head ocidir://$big:img-007777'
+	race
+fi
+
+if contest ls '120,000 entries: list the names'; then
+	before='rm -rf $big/.ocilayout'
+	entry 'ocilayout ls' 0.1 'exec $ours ls $big'
+	entry 'umoci ls' peer 'exec umoci ls --layout $big'
+	race
+fi
+
+if contest tag '120,000 entries: set a tag'; then
+	before='rm -rf $big/.ocilayout && cp $big.index.json $big/index.json'
+	entry 'ocilayout tag' 0.1 'exec $ours tag $big:img-007777 bench'
+	entry 'umoci tag' peer 'exec umoci tag --image $big:img-007777 bench'
+	race
+	eval "$before"
+fi
+
+rm -rf "$out"
+uname -srm
+echo "$(nproc) cores, load $(cut -d' ' -f1 /proc/loadavg), $(go version | cut -d' ' -f3), commit $(git -C "$repo" rev-parse --short HEAD)"
+table
