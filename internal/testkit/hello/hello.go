@@ -2,8 +2,6 @@
 // README and the interoperability tests start from.
 package hello
 
-//go:generate go test . -run TestArchive -update
-
 import (
 	"archive/tar"
 	"bytes"
