@@ -1,0 +1,76 @@
+package durable
+
+import (
+	"crypto/rand"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// A File is a staged file: it is open for reading and writing under a random
+// name, until [FS.Publish], [FS.LinkInto] or [FS.Replace] gives it its own.
+// It is not safe for concurrent use, except for WriteAt and ReadAt.
+type File struct {
+	*os.File // for reading, seeking and [Clone]; sync and close through File
+
+	fs      FS
+	closed  bool
+	syncErr error
+}
+
+// Stage makes an empty file with a new random name in dir. Its mode is 0644 less
+// the umask, which is the one it keeps when it is published. The caller closes
+// it, and calls Discard if it does not publish it; Discard is harmless after
+// Publish and right after LinkInto, so it may be deferred.
+func (d FS) Stage(dir string) (*File, error) {
+	name := filepath.Join(dir, ".staged-"+rand.Text())
+	// O_EXCL follows no link: a name that is there in any form is an error.
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	return &File{File: f, fs: d}, nil
+}
+
+// Size returns the number of bytes in the file.
+func (f *File) Size() (int64, error) {
+	fi, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return fi.Size(), nil
+}
+
+// Sync makes the file's bytes durable, but not its name. An error is final: the
+// kernel forgets what it could not write, so that a later fsync would succeed
+// without the bytes; every further Sync of f returns the same error.
+func (f *File) Sync() error {
+	if f.fs.NoSync {
+		return nil
+	}
+	if f.syncErr == nil {
+		f.syncErr = f.fs.sys().sync(f.File)
+	}
+	return f.syncErr
+}
+
+// Close closes the file and leaves it under its staged name. Closing it again
+// does nothing.
+func (f *File) Close() error {
+	if f.closed {
+		return nil
+	}
+	f.closed = true
+	return f.File.Close()
+}
+
+// Discard closes the file and removes its staged name, if it still has it.
+func (f *File) Discard() error {
+	cerr := f.Close()
+	err := remove(f.Name())
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(err, cerr)
+}

@@ -1,0 +1,16 @@
+package durable
+
+import (
+	"os"
+	"syscall"
+)
+
+// StampOf returns the stamp of the file that fi describes. Without a device and
+// inode, as for a file in an archive, they and CtimeNs stay 0.
+func StampOf(fi os.FileInfo) Stamp {
+	s := Stamp{Size: fi.Size(), MtimeNs: fi.ModTime().UnixNano()}
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
+		s.Dev, s.Ino, s.CtimeNs = uint64(st.Dev), st.Ino, st.Ctim.Nano()
+	}
+	return s
+}

@@ -1,0 +1,16 @@
+package durable
+
+import (
+	"os"
+	"syscall"
+)
+
+// StampOf returns the stamp of the file that fi describes; see Stamp for what
+// Windows does not tell.
+func StampOf(fi os.FileInfo) Stamp {
+	s := Stamp{Size: fi.Size(), MtimeNs: fi.ModTime().UnixNano()}
+	if st, ok := fi.Sys().(*syscall.Win32FileAttributeData); ok {
+		s.CtimeNs = st.CreationTime.Nanoseconds()
+	}
+	return s
+}
