@@ -12,7 +12,7 @@ import (
 	"github.com/ocilayout/ocilayout/content"
 )
 
-// How progress is shown.
+// Style is how progress is shown.
 type Style int
 
 const (
