@@ -4,7 +4,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -14,8 +13,7 @@ import (
 // directory first (see Tools), then along PATH.
 //
 // A test that needs an absent program is skipped with the reason, unless the
-// environment variable OCILAYOUT_TEST_REQUIRE, a list of names with commas,
-// holds its name or "all": then the test fails. So a machine with only Go passes,
+// environment asks for it (see Required): then the test fails. So a machine with only Go passes,
 // and one that is meant to have every client cannot pass by having none.
 func Client(t testing.TB, name string) string {
 	t.Helper()
@@ -27,7 +25,7 @@ func Client(t testing.TB, name string) string {
 	if err == nil {
 		return path
 	}
-	if required(os.Getenv("OCILAYOUT_TEST_REQUIRE"), name) {
+	if Required(name) {
 		t.Fatalf("%s is required here and was not found: %v", name, err)
 	}
 	t.Skipf("needs %s: %v", name, err)
@@ -47,11 +45,13 @@ func Tools() string {
 	return filepath.Join(cache, "ocilayout-tools")
 }
 
-// required reports whether list, names with commas between them, asks for name.
-func required(list, name string) bool {
-	names := strings.Split(list, ",")
-	for i := range names {
-		names[i] = strings.TrimSpace(names[i])
+// Required reports whether OCILAYOUT_TEST_REQUIRE, names with commas between
+// them, asks for name or for all.
+func Required(name string) bool {
+	for required := range strings.SplitSeq(os.Getenv("OCILAYOUT_TEST_REQUIRE"), ",") {
+		if required = strings.TrimSpace(required); required == name || required == "all" {
+			return true
+		}
 	}
-	return slices.Contains(names, name) || slices.Contains(names, "all")
+	return false
 }

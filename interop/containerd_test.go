@@ -1,0 +1,140 @@
+package interop
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ocilayout/ocilayout/internal/testkit"
+)
+
+// containerd talks to a private containerd.
+type containerd struct {
+	t       testing.TB
+	program string
+	socket  string
+	local   bool // the version has --local, which the others are
+}
+
+// containerdConfig leaves out what needs devices, a network or a kubelet.
+const containerdConfig = `version = %[2]d
+root = "%[1]s/root"
+state = "%[1]s/state"
+disabled_plugins = [
+	"io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime",
+	"io.containerd.nri.v1.nri", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.blockfile",
+	"io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper",
+	"io.containerd.snapshotter.v1.erofs", "io.containerd.snapshotter.v1.zfs",
+]
+[grpc]
+  address = "%[1]s/s"
+[ttrpc]
+  address = "%[1]s/t"
+`
+
+func startContainerd(t testing.TB, server, client string, version int) containerd {
+	t.Helper()
+	needRoot(t)
+	serverPath, clientPath := testkit.Client(t, server), testkit.Client(t, client)
+	dir := short(t)
+	config := filepath.Join(dir, "config.toml")
+	if err := os.WriteFile(config, fmt.Appendf(nil, containerdConfig, dir, version), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(dir, "s")
+	daemon(t, func() error { _, err := os.Stat(socket); return err }, serverPath, "-c", config)
+	return containerd{t, clientPath, socket, version > 2}
+}
+
+func (c containerd) run(args ...string) string {
+	c.t.Helper()
+	return run(c.t, c.program, append([]string{"-a", c.socket}, args...)...)
+}
+
+// load imports an archive. Version 2 does so in the client when told --local; its
+// transfer service would need the native snapshotter in its configuration.
+func (c containerd) load(archive string) {
+	c.t.Helper()
+	args := []string{"images", "import", "--snapshotter", "native"}
+	if c.local {
+		args = append(args, "--local")
+	}
+	c.run(append(args, archive)...)
+}
+
+func (c containerd) save(archive string, names ...string) {
+	c.t.Helper()
+	args := []string{"images", "export"}
+	if c.local {
+		args = append(args, "--local")
+	}
+	c.run(append(append(args, archive), names...)...)
+}
+
+// images returns the digest of every image by its name.
+func (c containerd) images() map[string]string {
+	c.t.Helper()
+	found := map[string]string{}
+	for line := range strings.Lines(c.run("images", "ls")) {
+		if fields := strings.Fields(line); len(fields) > 2 && strings.HasPrefix(fields[2], "sha256:") {
+			found[fields[0]] = fields[2]
+		}
+	}
+	return found
+}
+
+func (c containerd) remove() {
+	c.t.Helper()
+	for name := range c.images() {
+		c.run("images", "rm", "--sync", name)
+	}
+}
+
+func TestContainerd1(t *testing.T) {
+	c := startContainerd(t, "containerd", "ctr", 2)
+	testContainerd(t, c)
+	t.Run("run", func(t *testing.T) {
+		c.t = t
+		wantSame(t, "hello", c.run("run", "--rm", "--snapshotter", "native", helloNames[0], "hello"), "hello from a layout")
+	})
+}
+
+func TestContainerd2(t *testing.T) {
+	testContainerd(t, startContainerd(t, "containerd2", "ctr2", 3))
+}
+
+// testContainerd leaves the images of helloArchive loaded.
+func testContainerd(t *testing.T, c containerd) {
+	layout := helloLayout(t)
+	want := digest(t, layout+":hello")
+	for _, form := range []string{"docker", "oci"} {
+		t.Run(form, func(t *testing.T) {
+			c.t = t
+			c.remove()
+			archive := file(t, "hello.tar")
+			us(t, "export", layout, archive, "--to", form)
+			c.load(archive)
+			images := c.images()
+			for _, name := range helloNames {
+				if _, ok := images[name]; !ok {
+					t.Errorf("%s was not loaded: %v", name, images)
+				}
+				if form == "oci" && images[name] != want {
+					t.Errorf("%s has the digest %s, want %s", name, images[name], want)
+				}
+			}
+			if len(images) != len(helloNames) {
+				t.Errorf("loaded %v, want the names %q only", images, helloNames)
+			}
+
+			exported, back := file(t, "exported.tar"), newLayout(t)
+			c.save(exported, helloNames...)
+			us(t, "import", exported, back)
+			wantNames(t, back, slices.Clone(helloNames)...)
+			wantSame(t, "digest after the way back", digest(t, back+":hello"), images[helloNames[1]])
+		})
+	}
+}
