@@ -1,0 +1,201 @@
+package layout
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ocilayout/ocilayout/content"
+)
+
+// CopyOptions say what of a graph is copied and how. The zero value copies all of
+// it, bytes and all.
+type CopyOptions struct {
+	// Link makes hard links to the source's files where that can be, which shares
+	// their fate and does not read them. Without it bytes are shared by reflink
+	// where the filesystem can, else copied, and proven either way.
+	Link bool
+	// Platforms are the only ones taken of an index, with the attestations that
+	// belong to them; the index is copied as it is, and is sparse then. None
+	// means all.
+	Platforms []content.Platform
+}
+
+// A CopyReport says what a copy did.
+type CopyReport struct {
+	Blobs   int                  `json:"blobs"`            // copied or linked
+	Bytes   int64                `json:"bytes"`            // of these
+	Present int                  `json:"present"`          // there already, and right
+	Absent  []content.Descriptor `json:"absent,omitempty"` // children of sparse indexes, and foreign layers
+}
+
+// CopyGraph stages in b everything reachable from the roots in src. Parts that are
+// absent where they may be are reported; any other is ErrMissing. The bytes of src
+// are proven on the way, those in b's layout too. Nothing has a name, nor is it
+// durable, before b.Publish; nothing of index.json is touched.
+func CopyGraph(ctx context.Context, b *Batch, src content.Fetcher, roots []content.Descriptor, o CopyOptions) (CopyReport, error) {
+	c := copier{b: b, src: src, o: o}
+	c.group, ctx = errgroup.WithContext(ctx)
+	c.group.SetLimit(runtime.GOMAXPROCS(0))
+	err := content.Walk(ctx, src, roots, content.WalkOptions{Limits: b.l.o.Limits, Follow: c.follow(ctx)}, func(n content.Node) error {
+		if n.Absent {
+			c.absent(n.Descriptor)
+			return nil
+		}
+		c.group.Go(func() error { return c.blob(ctx, n) })
+		return nil
+	})
+	// What a worker says is the cause; the walk only saw its context end.
+	if workErr := c.group.Wait(); workErr != nil {
+		err = workErr
+	}
+	return c.report, err
+}
+
+type copier struct {
+	b     *Batch
+	src   content.Fetcher
+	o     CopyOptions
+	group *errgroup.Group
+
+	mu     sync.Mutex
+	report CopyReport
+}
+
+// follow leaves out the subject, and the platforms that were not asked for.
+func (c *copier) follow(ctx context.Context) func(content.Node, content.Edge) bool {
+	if len(c.o.Platforms) == 0 {
+		return nil
+	}
+	return func(from content.Node, e content.Edge) bool {
+		if e.Role == content.RoleSubject {
+			return false
+		}
+		return e.Role != content.RoleManifest || WantsChild(ctx, c.src, from.Manifest, e.To, c.o.Platforms, c.b.l.o.Limits)
+	}
+}
+
+// WantsChild says whether a child of an index is taken when only some platforms
+// are: one of these, a nested index, or the attestation of one that is taken.
+func WantsChild(ctx context.Context, f content.Fetcher, index content.Manifest, child content.Descriptor, platforms []content.Platform, limits content.Limits) bool {
+	if len(platforms) == 0 || content.IsIndex(child.MediaType) {
+		return true
+	}
+	if content.IsAttestation(child) {
+		of := content.Digest(child.Annotations["vnd.docker.reference.digest"])
+		for _, sibling := range index.Manifests {
+			if sibling.Digest == of && !content.IsAttestation(sibling) {
+				return WantsChild(ctx, f, index, sibling, platforms, limits)
+			}
+		}
+		return false
+	}
+	p := child.Platform
+	if p == nil {
+		var err error
+		if p, err = content.PlatformOf(ctx, f, child, limits); err != nil || p == nil {
+			return false
+		}
+	}
+	for _, want := range platforms {
+		if content.MatchPlatform(want, *p) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *copier) absent(d content.Descriptor) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.report.Absent = append(c.report.Absent, d)
+}
+
+// blob brings one node over.
+func (c *copier) blob(ctx context.Context, n content.Node) error {
+	linked := false
+	if n.Bytes == nil && c.o.Link {
+		var err error
+		if linked, err = c.link(ctx, n.Descriptor); err != nil {
+			return err
+		}
+	}
+	present := false
+	if !linked {
+		var err error
+		if present, err = c.b.has(ctx, n.Descriptor); err != nil {
+			return err
+		}
+	}
+	if !linked && !present {
+		err := c.push(ctx, n)
+		if errors.Is(err, content.ErrNotFound) {
+			if content.IsForeign(n.MediaType) {
+				c.absent(n.Descriptor)
+				return nil
+			}
+			return content.AtDigest(n.Digest, content.Errorf(content.ErrMissing, "%s is missing", n.Role))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if present {
+		c.report.Present++
+		return nil
+	}
+	c.report.Blobs++
+	c.report.Bytes += n.Size
+	return nil
+}
+
+// onDisk is the source if it is a directory, whose files can be shared.
+func (c *copier) onDisk() (dirSource, bool) {
+	r, ok := c.src.(interface{ directory() (dirSource, bool) })
+	if !ok {
+		return dirSource{}, false
+	}
+	return r.directory()
+}
+
+func (r *Reader) directory() (dirSource, bool) {
+	dir, ok := r.src.(dirSource)
+	return dir, ok
+}
+
+func (c *copier) link(ctx context.Context, d content.Descriptor) (bool, error) {
+	dir, ok := c.onDisk()
+	if !ok || content.CheckDigest(d.Digest) != nil {
+		return false, nil
+	}
+	path := dir.path(blobPath(d.Digest))
+	if dir.linked(path) {
+		return false, nil
+	}
+	return c.b.LinkFile(ctx, d, path)
+}
+
+func (c *copier) push(ctx context.Context, n content.Node) error {
+	if n.Bytes != nil {
+		_, err := c.b.PushBytes(ctx, n.MediaType, n.Bytes)
+		return err
+	}
+	if dir, ok := c.onDisk(); ok && content.CheckDigest(n.Digest) == nil {
+		f, _, err := dir.blob(n.Digest)
+		if err != nil {
+			return blobError(n.Digest, err)
+		}
+		return errors.Join(c.b.PushFile(ctx, n.Descriptor, f.(diskFile).File), f.Close())
+	}
+	rc, err := c.src.Fetch(ctx, n.Descriptor)
+	if err != nil {
+		return err
+	}
+	tracked := content.Track(ctx, rc, "copy", content.Short(n.Digest), n.Size)
+	return errors.Join(c.b.Push(ctx, n.Descriptor, tracked), rc.Close())
+}

@@ -1,0 +1,346 @@
+package layout
+
+import (
+	"bytes"
+	"encoding/json"
+	"hash/maphash"
+	"io"
+	"iter"
+	"slices"
+
+	"github.com/ocilayout/ocilayout/content"
+)
+
+// An Index is one reading of index.json. It does not hold the entries: it knows
+// where they lie and what they are called, and reads them again when asked. It is
+// good inside the View or Update that gave it.
+type Index struct {
+	src   io.ReaderAt
+	size  int64
+	spans []span
+	names string // the names of all spans, one after the other
+
+	fields    map[string]json.RawMessage // every top-level field but manifests
+	open, end int64                      // offsets of the "[" and "]" of manifests; -1 if it is absent or null
+	null      [2]int64                   // from and to of a manifests that is null
+	tail      int64                      // offset of the last "}"
+	empty     bool                       // the top-level object has no members
+	arena     bytes.Buffer               // names while it is read
+}
+
+// A span is where an entry lies, and what is kept of it.
+type span struct {
+	off       int64
+	digest    uint64 // hash
+	name, ref text
+	len       uint32
+	kind      Kind
+}
+
+// text is a piece of Index.names.
+type text struct{ off, len uint32 }
+
+var digestSeed = maphash.MakeSeed()
+
+// readIndex scans index.json once.
+func readIndex(src io.ReaderAt, size int64, limits content.Limits) (*Index, error) {
+	x := &Index{src: src, size: size, fields: map[string]json.RawMessage{}, open: -1, end: -1}
+	s := newScanner(io.NewSectionReader(src, 0, size), limits)
+	if size < int64(len(s.buf)) {
+		s.buf = s.buf[:max(size, 16)]
+	}
+	if err := s.want('{'); err != nil {
+		return nil, err
+	}
+	x.empty = true
+	for {
+		c, ok, err := s.next()
+		if err != nil || !ok {
+			return nil, firstError(err, errTorn())
+		}
+		if c == '}' && x.empty {
+			break
+		}
+		if err := x.member(s, limits); err != nil {
+			return nil, err
+		}
+		x.empty = false
+		if c, ok, err = s.next(); err != nil || !ok {
+			return nil, firstError(err, errTorn())
+		}
+		if c == '}' {
+			break
+		}
+		if err := s.want(','); err != nil {
+			return nil, err
+		}
+	}
+	x.tail = s.base + int64(s.pos)
+	x.names, x.arena = x.arena.String(), bytes.Buffer{}
+	s.pos++
+	if _, more, err := s.next(); err != nil || more {
+		return nil, firstError(err, s.errAt("data after the end"))
+	}
+	return x, x.check()
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// member reads one top-level member.
+func (x *Index) member(s *scanner, limits content.Limits) error {
+	raw, _, err := s.value()
+	if err != nil {
+		return err
+	}
+	var key string
+	if err := json.Unmarshal(raw, &key); err != nil || raw[0] != '"' {
+		return s.errAt("expected a key")
+	}
+	if err := s.want(':'); err != nil {
+		return err
+	}
+	if _, twice := x.fields[key]; twice || key == "manifests" && (x.open >= 0 || x.null[1] > 0) {
+		return content.Errorf(content.ErrCorrupt, "key %q is there twice", key)
+	}
+	if key != "manifests" {
+		raw, _, err := s.value()
+		if int64(len(raw)) > limits.Manifest || len(x.fields) > 1000 {
+			return content.Errorf(content.ErrRefused, "field %q is over the limit", key)
+		}
+		x.fields[key] = slices.Clone(raw)
+		return err
+	}
+	c, ok, err := s.next()
+	if err != nil || !ok {
+		return firstError(err, errTorn())
+	}
+	if c == '[' {
+		return x.array(s)
+	}
+	raw, at, err := s.value()
+	if err == nil && string(raw) != "null" {
+		return s.errAt("manifests is not an array")
+	}
+	x.null = [2]int64{at, at + int64(len(raw))}
+	return err
+}
+
+// array reads the entries.
+func (x *Index) array(s *scanner) error {
+	x.open = s.base + int64(s.pos)
+	s.pos++
+	x.spans = make([]span, 0, min(x.size/200+1, 1<<17))
+	for {
+		c, ok, err := s.next()
+		if err != nil || !ok {
+			return firstError(err, errTorn())
+		}
+		if c == ']' && len(x.spans) == 0 {
+			break
+		}
+		if err := x.scanEntry(s); err != nil {
+			return err
+		}
+		if c, ok, err = s.next(); err != nil || !ok {
+			return firstError(err, errTorn())
+		}
+		if c == ']' {
+			break
+		}
+		if err := s.want(','); err != nil {
+			return err
+		}
+	}
+	x.end = s.base + int64(s.pos)
+	s.pos++
+	return nil
+}
+
+// scanEntry reads one entry: in the one pass that steps over it, or in full where the
+// quick look leaves a doubt.
+func (x *Index) scanEntry(s *scanner) error {
+	if _, ok, err := s.next(); err != nil || !ok {
+		return firstError(err, errTorn())
+	}
+	var sum summary
+	for {
+		n, plain, err := quickEntry(s.buf[s.pos:s.end], s.depth, &sum)
+		if err == errShort {
+			if err := s.fill(); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			s.pos += n
+			return s.errAt(err.Error())
+		}
+		if !plain {
+			e, err := ParseEntry(s.buf[s.pos : s.pos+n])
+			if err != nil {
+				return content.Errorf(content.ErrCorrupt, "entry %d: %w", len(x.spans), err)
+			}
+			sum = summarize(e)
+		}
+		x.add(&sum, s.base+int64(s.pos), n)
+		s.pos += n
+		return nil
+	}
+}
+
+func summarize(e Entry) summary {
+	return summary{
+		mediaType: []byte(e.MediaType), digest: []byte(e.Digest), artifactType: []byte(e.ArtifactType),
+		imageName: []byte(e.Annotations[content.AnnotationImageName]), refName: []byte(e.RefName()),
+		subject: []byte(e.Annotations[content.AnnotationSubject]),
+	}
+}
+
+func (x *Index) add(s *summary, off int64, n int) {
+	sp := span{off: off, len: uint32(n), kind: s.kind(), digest: maphash.Bytes(digestSeed, s.digest)}
+	sp.ref = x.keep(s.refName)
+	sp.name = sp.ref
+	if len(s.imageName) > 0 {
+		sp.name = x.keep(s.imageName)
+	}
+	x.spans = append(x.spans, sp)
+}
+
+func (x *Index) keep(b []byte) text {
+	t := text{uint32(x.arena.Len()), uint32(len(b))}
+	x.arena.Write(b)
+	return t
+}
+
+func (x *Index) text(t text) string { return x.names[t.off : t.off+t.len] }
+
+// check holds what every reader relies on.
+func (x *Index) check() error {
+	var version int
+	if raw := x.fields["schemaVersion"]; raw != nil && (json.Unmarshal(raw, &version) != nil || version != 2) {
+		return content.Errorf(content.ErrUnsupported, "schemaVersion is %s, want 2", raw)
+	}
+	return nil
+}
+
+// Len is the number of entries.
+func (x *Index) Len() int { return len(x.spans) }
+
+// Field returns the bytes of a top-level field of index.json, such as annotations;
+// nil if it is absent. Of manifests it knows nothing.
+func (x *Index) Field(key string) json.RawMessage { return x.fields[key] }
+
+// Fields lists the names of the top-level fields but manifests, sorted.
+func (x *Index) Fields() []string {
+	keys := make([]string, 0, len(x.fields))
+	for key := range x.fields {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// A Summary is what an Index knows of an entry without reading it again.
+type Summary struct {
+	Name    string // as Entry.Name
+	RefName string
+	Kind    Kind
+}
+
+// Entries yields every entry, in order. An error ends it.
+func (x *Index) Entries() iter.Seq2[Entry, error] {
+	return x.EntriesIf(func(Summary) bool { return true })
+}
+
+// EntriesIf yields the entries that keep wants, in order; the others are not read.
+// An error ends it.
+func (x *Index) EntriesIf(keep func(Summary) bool) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		w := window{src: x.src}
+		for i := range x.spans {
+			sp := &x.spans[i]
+			if !keep(Summary{x.text(sp.name), x.text(sp.ref), sp.kind}) {
+				continue
+			}
+			e, err := w.entry(sp)
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// entry reads entry i.
+func (x *Index) entry(i int) (Entry, error) {
+	w := window{src: x.src, size: 1}
+	return w.entry(&x.spans[i])
+}
+
+// window reads spans in ascending order with few reads.
+type window struct {
+	src  io.ReaderAt
+	size int // of a read; 0 is 256 KiB
+	buf  []byte
+	off  int64
+}
+
+// entry parses the entry at sp. Its Raw is a copy.
+func (w *window) entry(sp *span) (Entry, error) {
+	if sp.off < w.off || sp.off+int64(sp.len) > w.off+int64(len(w.buf)) {
+		if w.size == 0 {
+			w.size = scanWindow
+		}
+		buf := w.buf[:0]
+		buf = slices.Grow(buf, max(w.size, int(sp.len)))
+		buf = buf[:cap(buf)]
+		n, err := w.src.ReadAt(buf, sp.off)
+		if n < int(sp.len) {
+			return Entry{}, content.At("index.json", content.Errorf(content.ErrCorrupt, "changed while it was read: %w", firstError(err, io.ErrUnexpectedEOF)))
+		}
+		w.buf, w.off = buf[:n], sp.off
+	}
+	at := sp.off - w.off
+	e, err := ParseEntry(slices.Clone(w.buf[at : at+int64(sp.len)]))
+	return e, content.At("index.json", err)
+}
+
+// ByDigest returns the entries of a digest, in order; none is no error.
+func (x *Index) ByDigest(d content.Digest) ([]Entry, error) {
+	var found []Entry
+	h := maphash.String(digestSeed, string(d))
+	for i := range x.spans {
+		if x.spans[i].digest != h {
+			continue
+		}
+		e, err := x.entry(i)
+		if err != nil {
+			return nil, err
+		}
+		if e.Digest == d {
+			found = append(found, e)
+		}
+	}
+	return found, nil
+}
+
+// Resolve finds the entry that a name means. It matches in this order: the exact
+// name; the same name to docker (app is docker.io/library/app:latest); the tag or
+// the end of a longer name, if only one digest has it. The empty name means the
+// only image, or else the one called latest. Nothing is ErrNotFound; several is
+// ErrAmbiguous, with the choices.
+func (x *Index) Resolve(name string) (Entry, error) {
+	return lookup{len(x.spans), x.live, x.entry}.resolve(name)
+}
+
+// live says what entry i is called and which class it has.
+func (x *Index) live(i int) (Summary, bool) {
+	sp := &x.spans[i]
+	return Summary{x.text(sp.name), x.text(sp.ref), sp.kind}, true
+}

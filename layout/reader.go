@@ -1,0 +1,251 @@
+package layout
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/ocilayout/ocilayout/content"
+)
+
+// A Reader reads a layout and cannot change it. It is safe for concurrent use.
+type Reader struct {
+	path    string
+	src     source
+	archive bool
+	o       Options
+}
+
+var _ content.Store = (*Layout)(nil)
+
+// OpenReader opens a layout for reading: a directory, or an uncompressed tar,
+// which is read in place. Nothing is written anywhere. The caller closes it. What
+// is neither is ErrNotFound if the path is absent, else ErrUnsupported.
+func OpenReader(path string, o Options) (*Reader, error) {
+	r := &Reader{path: path, o: o.withDefaults()}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, notFound(path, err)
+	}
+	if info.IsDir() {
+		r.src = dirSource{path}
+	} else if r.src, err = openTar(path, r.o.Limits); err != nil {
+		return nil, err
+	} else {
+		r.archive = true
+	}
+	if err := r.checkMarker(); err != nil {
+		_ = r.src.close() // only read
+		return nil, err
+	}
+	return r, nil
+}
+
+// notFound gives an absent file the sentinel that callers look for.
+func notFound(path string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return content.At(path, content.Errorf(content.ErrNotFound, "no such file or directory"))
+	}
+	return err
+}
+
+// checkMarker reads oci-layout (image-spec image-layout.md, "oci-layout file").
+// Without it, as BuildKit wrote layouts before 2023, an index.json will do.
+func (r *Reader) checkMarker() error {
+	data, err := r.ReadFile("oci-layout", 64<<10)
+	if errors.Is(err, content.ErrNotFound) {
+		f, indexErr := r.src.index()
+		if indexErr != nil {
+			return content.At(r.path, content.Errorf(content.ErrUnsupported, "not an OCI layout: it has neither oci-layout nor index.json"))
+		}
+		_ = f.Close() // only read
+		r.o.Warn(content.At(filepath.Join(r.path, "oci-layout"), content.Errorf(content.ErrNotFound, "is missing; reading the layout all the same")))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var marker struct {
+		Version string `json:"imageLayoutVersion"`
+	}
+	if err := json.Unmarshal(data, &marker); err != nil {
+		return content.At(filepath.Join(r.path, "oci-layout"), content.Errorf(content.ErrCorrupt, "not valid JSON: %w", err))
+	}
+	if marker.Version != "1.0.0" {
+		return content.At(filepath.Join(r.path, "oci-layout"), content.Errorf(content.ErrUnsupported, "layout version is %q, want 1.0.0", marker.Version))
+	}
+	return nil
+}
+
+// Close releases the layout. Readers from Fetch and ReaderAt must be closed before.
+func (r *Reader) Close() error { return r.src.close() }
+
+// Path is where the layout lies, as it was given to OpenReader.
+func (r *Reader) Path() string { return r.path }
+
+// IsArchive says whether the layout is in a tar.
+func (r *Reader) IsArchive() bool { return r.archive }
+
+// Limits are those that the layout is read with, every one set.
+func (r *Reader) Limits() content.Limits { return r.o.Limits }
+
+// ReadFile reads a file of the layout's root: oci-layout, index.json, or one that
+// another tool put there. A larger one than max bytes is ErrRefused, and so is a
+// link that leads out of the layout.
+func (r *Reader) ReadFile(name string, max int64) ([]byte, error) {
+	f, err := r.src.file(name)
+	if err != nil {
+		return nil, notFound(filepath.Join(r.path, name), err)
+	}
+	defer func() { _ = f.Close() }() // only read
+	if f.Size() > max {
+		return nil, content.At(filepath.Join(r.path, name), content.Errorf(content.ErrRefused, "%d bytes are over the limit of %d", f.Size(), max))
+	}
+	data, err := io.ReadAll(io.NewSectionReader(f, 0, f.Size()))
+	return data, content.At(filepath.Join(r.path, name), err)
+}
+
+// View runs fn with one reading of index.json. Names do not change under fn,
+// whatever others do meanwhile; blobs may. An index.json that is torn, since a
+// foreign tool writes it in place, is read again before it is called corrupt.
+func (r *Reader) View(ctx context.Context, fn func(*Index) error) error {
+	x, f, err := r.readIndex(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // only read
+	return fn(x)
+}
+
+// inMemory is up to where an index.json is read whole, so that nobody can change
+// it under us.
+const inMemory = 1 << 20
+
+func (r *Reader) readIndex(ctx context.Context) (*Index, indexFile, error) {
+	for attempt := 1; ; attempt++ {
+		f, err := r.src.index()
+		if err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				err = content.At(filepath.Join(r.path, "index.json"), content.Errorf(content.ErrCorrupt, "is missing"))
+			}
+			return nil, nil, err
+		}
+		x, err := parseIndex(f, r.o.Limits)
+		if err == nil {
+			return x, f, nil
+		}
+		_ = f.Close() // only read
+		if attempt == 4 || r.archive || !errors.Is(err, content.ErrCorrupt) {
+			return nil, nil, content.At(filepath.Join(r.path, "index.json"), err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil, context.Cause(ctx)
+		case <-time.After(time.Duration(attempt) * 10 * time.Millisecond):
+		}
+	}
+}
+
+func parseIndex(f indexFile, limits content.Limits) (*Index, error) {
+	if f.Size() > limits.Index {
+		return nil, content.Errorf(content.ErrRefused, "%d bytes are over the limit of %d", f.Size(), limits.Index)
+	}
+	var src io.ReaderAt = f
+	if f.Size() <= inMemory {
+		data, err := io.ReadAll(io.NewSectionReader(f, 0, f.Size()))
+		if err != nil {
+			return nil, err
+		}
+		src = bytes.NewReader(data)
+	}
+	return readIndex(src, f.Size(), limits)
+}
+
+// Resolve finds what a name means: Index.Resolve on the newest index.json. A
+// digest is found too, as oras-go's resolvers do.
+func (r *Reader) Resolve(ctx context.Context, name string) (content.Descriptor, error) {
+	ref := Reference{Name: name}
+	if d := content.Digest(name); content.CheckDigest(d) == nil {
+		ref = Reference{Digest: d}
+	}
+	e, err := r.Lookup(ctx, ref)
+	return e.Descriptor, err
+}
+
+// Lookup finds the entry that ref means; ref.Layout is not looked at. A digest
+// needs no entry: its descriptor is then made of the blob, and Raw is nil. A name
+// with a digest must have it.
+func (r *Reader) Lookup(ctx context.Context, ref Reference) (Entry, error) {
+	var found Entry
+	err := r.View(ctx, func(x *Index) (err error) {
+		found, err = pick(ref, x.Resolve, x.ByDigest)
+		return err
+	})
+	if err == nil && found.Digest == "" {
+		found.Descriptor, err = r.describeBlob(ctx, ref.Digest)
+	}
+	return found, content.At(r.path, err)
+}
+
+// pick finds the entry of ref. If only its digest is given and has none, the entry
+// is empty.
+func pick(ref Reference, resolve func(string) (Entry, error), byDigest func(content.Digest) ([]Entry, error)) (Entry, error) {
+	if ref.Digest == "" {
+		return resolve(ref.Name)
+	}
+	if err := content.CheckDigest(ref.Digest); err != nil {
+		return Entry{}, err
+	}
+	entries, err := byDigest(ref.Digest)
+	if err != nil || ref.Name == "" && len(entries) == 0 {
+		return Entry{}, err
+	}
+	if ref.Name == "" {
+		return entries[0], nil
+	}
+	m := newMatcher(ref.Name)
+	for _, e := range entries {
+		if m.rank(e.Name(), e.RefName()) > 0 {
+			return e, nil
+		}
+	}
+	return Entry{}, content.Errorf(content.ErrNotFound, "no entry is called %q with digest %s", ref.Name, ref.Digest)
+}
+
+// describeBlob makes a descriptor of a blob that no entry names: its media type is
+// what its JSON says, or what it looks like.
+func (r *Reader) describeBlob(ctx context.Context, d content.Digest) (content.Descriptor, error) {
+	size, err := r.Size(ctx, d)
+	desc := content.Descriptor{MediaType: "application/octet-stream", Digest: d, Size: size}
+	if err != nil || size > r.o.Limits.Manifest || !content.Verifiable(d) {
+		return desc, err
+	}
+	data, err := content.FetchAll(ctx, r, desc, r.o.Limits.Manifest)
+	if err != nil {
+		return desc, err
+	}
+	if t := guessMediaType(data); t != "" {
+		desc.MediaType = t
+	}
+	return desc, nil
+}
+
+// Blobs yields every file below blobs/, sorted by algorithm and name, also those
+// that can be no blob: see Blob.Err. An error ends it.
+func (r *Reader) Blobs(ctx context.Context) iter.Seq2[Blob, error] {
+	return func(yield func(Blob, error) bool) {
+		r.src.blobs(func(b Blob, err error) bool {
+			if err == nil && ctx.Err() != nil {
+				err = context.Cause(ctx)
+			}
+			return yield(b, err) && err == nil
+		})
+	}
+}

@@ -1,0 +1,152 @@
+package layout
+
+import (
+	"bufio"
+	"io"
+	"strings"
+)
+
+// write writes the changed index.json to w: the bytes of the old one, with the
+// entries that changed cut out and put in. Everything else keeps its bytes: fields
+// that nobody here knows, entries of other tools, the space between them.
+func (tx *Tx) write(w io.Writer) error {
+	out := splicer{w: bufio.NewWriterSize(w, 64<<10), x: tx.base}
+	if tx.base.open < 0 {
+		out.newArray(tx)
+	} else {
+		out.array(tx)
+	}
+	out.copy(tx.base.end, tx.base.size)
+	out.flush()
+	if out.err != nil {
+		return out.err
+	}
+	return out.w.Flush()
+}
+
+// splicer writes an index.json from the pieces of another.
+type splicer struct {
+	w       *bufio.Writer
+	x       *Index
+	err     error
+	from    int64 // piece of the old file that is not written yet
+	to      int64
+	written int // entries so far
+	sep     string
+	last    int // span written last, for the bytes between it and the next; -1 if another
+}
+
+// copy writes old bytes; pieces that touch become one.
+func (s *splicer) copy(from, to int64) {
+	if from == s.to {
+		s.to = to
+		return
+	}
+	s.flush()
+	s.from, s.to = from, to
+}
+
+func (s *splicer) flush() {
+	if s.err == nil && s.to > s.from {
+		_, s.err = io.Copy(s.w, io.NewSectionReader(s.x.src, s.from, s.to-s.from))
+	}
+	s.from, s.to = 0, 0
+}
+
+func (s *splicer) text(b string) {
+	s.flush()
+	if s.err == nil {
+		_, s.err = s.w.WriteString(b)
+	}
+}
+
+// array writes the file up to the end of the old array.
+func (s *splicer) array(tx *Tx) {
+	x := s.x
+	first := x.end
+	if len(x.spans) > 0 {
+		first = x.spans[0].off
+	}
+	s.copy(0, first) // with the space behind the bracket
+	s.sep, s.last = s.separator(), -1
+	next := tx.additions()
+	for i := -1; i < len(x.spans); i++ {
+		if i >= 0 && !tx.removed[i] {
+			if e, ok := tx.replaced[i]; ok {
+				s.entry(i, func() { s.text(string(e.Raw)) })
+			} else {
+				s.entry(i, func() { s.copy(x.spans[i].off, x.spans[i].end()) })
+			}
+		}
+		for _, e := range next(i) {
+			s.entry(-1, func() { s.text(string(e.Raw)) })
+		}
+	}
+	if n := len(x.spans); n > 0 {
+		s.copy(x.spans[n-1].end(), x.end) // the space before the bracket
+	}
+}
+
+func (sp *span) end() int64 { return sp.off + int64(sp.len) }
+
+// entry writes one entry behind what separates it from the one before: the old
+// bytes if they were neighbours before.
+func (s *splicer) entry(i int, write func()) {
+	switch {
+	case s.written == 0:
+	case i > 0 && s.last == i-1:
+		s.copy(s.x.spans[i-1].end(), s.x.spans[i].off)
+	default:
+		s.text(s.sep)
+	}
+	write()
+	s.written++
+	s.last = i
+	if i < 0 {
+		s.last = -2
+	}
+}
+
+// separator is what stands between two entries: as the file has it between its
+// first two, or after its first bracket.
+func (s *splicer) separator() string {
+	x := s.x
+	if len(x.spans) == 0 {
+		return ","
+	}
+	from, to := x.open+1, x.spans[0].off
+	if len(x.spans) > 1 {
+		from, to = x.spans[0].end(), x.spans[1].off
+	}
+	if to-from > 256 {
+		return ","
+	}
+	b := make([]byte, to-from)
+	if _, err := x.src.ReadAt(b, from); err != nil {
+		s.err = err
+	}
+	return "," + strings.ReplaceAll(string(b), ",", "")
+}
+
+// newArray writes a file that has no array of manifests, up to where the old bytes
+// go on: behind a null, or before the last brace.
+func (s *splicer) newArray(tx *Tx) {
+	x := s.x
+	var entries []string
+	for _, e := range tx.additions()(-1) {
+		entries = append(entries, string(e.Raw))
+	}
+	array := "[" + strings.Join(entries, ",") + "]"
+	if x.null[1] > 0 {
+		s.copy(0, x.null[0])
+		s.text(array)
+		x.end = x.null[1]
+		return
+	}
+	s.copy(0, x.tail)
+	if !x.empty {
+		s.text(",")
+	}
+	s.text(`"manifests":` + array)
+	x.end = x.tail
+}

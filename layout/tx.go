@@ -1,0 +1,411 @@
+package layout
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+
+	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/internal/durable"
+)
+
+// A Policy says what becomes of a name that other content has.
+type Policy uint8
+
+// The policies.
+const (
+	Overwrite Policy = iota // the name moves, which is reported
+	Fail                    // ErrConflict
+	Skip                    // the name stays where it is, which is reported
+)
+
+// A Change says what became of a name. Old is empty for a new name, New for one
+// that is gone; they are equal where nothing moved.
+type Change struct {
+	Name    string         `json:"name"`
+	Old     content.Digest `json:"old,omitempty"`
+	New     content.Digest `json:"new,omitempty"`
+	Skipped bool           `json:"skipped,omitempty"`
+}
+
+// Moved says whether a name that was there points elsewhere now.
+func (c Change) Moved() bool { return c.Old != "" && c.Old != c.New && !c.Skipped }
+
+// A Tx is the view of index.json inside Update, with the changes made so far. It is
+// not safe for concurrent use and of no use after fn returned.
+type Tx struct {
+	base     *Index
+	removed  map[int]bool  // spans that go
+	replaced map[int]Entry // spans that become another entry
+	added    []addition    // new entries, in order
+	names    map[string][]int
+	lookups  int
+}
+
+// addition is a new entry and the span that it stands behind; -1 is the front.
+type addition struct {
+	entry   Entry
+	after   int
+	dropped bool
+}
+
+// Update runs fn with the newest index.json under the layout's exclusive lock and,
+// if fn returns nil, makes the changes it asked for durable in one atomic step
+// (image-spec image-layout.md, "index.json file"). If fn fails, or the process
+// dies, the layout keeps its old names. If fn changes nothing, nothing is written.
+//
+// A foreign tool that takes no lock may write index.json meanwhile: then fn runs
+// again on what it wrote, so fn must only depend on its Tx. The content of every
+// entry that fn brings in must be there: ErrMissing, and nothing is changed, if not.
+func (l *Layout) Update(ctx context.Context, fn func(*Tx) error) (err error) {
+	unlock, err := l.lease.lock(ctx, l.o.LockTimeout)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	for {
+		done, err := l.tryUpdate(ctx, fn)
+		if err != nil || done {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// tryUpdate is one attempt of Update; done is false if a foreign tool wrote
+// index.json meanwhile.
+func (l *Layout) tryUpdate(ctx context.Context, fn func(*Tx) error) (done bool, err error) {
+	x, f, err := l.readIndex(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	tx := &Tx{base: x, removed: map[int]bool{}, replaced: map[int]Entry{}}
+	if err := fn(tx); err != nil || !tx.dirty() {
+		return true, err
+	}
+	if err := l.checkPresent(ctx, tx); err != nil {
+		return true, err
+	}
+	staged, err := l.stageIndex(ctx, tx)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, staged.Discard()) }()
+	return l.replaceIndex(ctx, f, staged, tx)
+}
+
+// checkPresent holds that the content of new entries is there. What another tool's
+// gc took meanwhile is put back first.
+func (l *Layout) checkPresent(ctx context.Context, tx *Tx) error {
+	if err := l.restoreHeld(); err != nil {
+		return err
+	}
+	for _, e := range tx.fresh() {
+		if !content.Verifiable(e.Digest) {
+			continue
+		}
+		size, err := l.Size(ctx, e.Digest)
+		if errors.Is(err, content.ErrNotFound) {
+			return content.AtDigest(e.Digest, content.Errorf(content.ErrMissing, "the blob of entry %q is missing", e.Name()))
+		}
+		if err != nil {
+			return err
+		}
+		if size != e.Size {
+			return content.AtDigest(e.Digest, content.Errorf(content.ErrSize, "blob has %d bytes, entry %q says %d", size, e.Name(), e.Size))
+		}
+	}
+	return nil
+}
+
+// restoreHeld puts back what the open batches hold and somebody removed.
+func (l *Layout) restoreHeld() error {
+	l.mu.Lock()
+	batches := append([]*Batch(nil), l.batches...)
+	l.mu.Unlock()
+	for _, b := range batches {
+		n, err := b.restore()
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			l.o.Warn(content.At(l.path, content.Errorf(content.ErrMissing, "%d blobs were removed by another tool and have been put back", n)))
+		}
+	}
+	return nil
+}
+
+func (l *Layout) stageIndex(ctx context.Context, tx *Tx) (*durable.File, error) {
+	dir, err := l.lease.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f, err := l.disk.Stage(dir)
+	if err != nil {
+		return nil, err
+	}
+	err = tx.write(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Discard())
+	}
+	return f, nil
+}
+
+// replaceIndex puts the staged index.json in the place of the one that was read, if
+// that is still there. BuildKit's lock is held around this alone, since BuildKit
+// fails at once where it can't have it.
+func (l *Layout) replaceIndex(ctx context.Context, read indexFile, staged *durable.File, tx *Tx) (done bool, err error) {
+	foreign, err := l.foreignLock(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, foreign.UnlockAndRemove()) }()
+	if read.changed() {
+		return false, nil
+	}
+	if err := l.checkPresent(ctx, tx); err != nil {
+		return true, err
+	}
+	if err := l.disk.Replace(staged, filepath.Join(l.path, "index.json")); err != nil {
+		return true, err
+	}
+	return true, l.checkPresent(ctx, tx)
+}
+
+// foreignLock takes index.json.lock, which BuildKit and buildx lock.
+func (l *Layout) foreignLock(ctx context.Context) (*durable.FileLock, error) {
+	path := filepath.Join(l.path, "index.json.lock")
+	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return durable.Lock(ctx, path, durable.LockOptions{Timeout: l.o.LockTimeout})
+}
+
+func (tx *Tx) dirty() bool {
+	if len(tx.removed)+len(tx.replaced) > 0 {
+		return true
+	}
+	for _, a := range tx.added {
+		if !a.dropped {
+			return true
+		}
+	}
+	return false
+}
+
+// fresh lists the entries that were not there before.
+func (tx *Tx) fresh() []Entry {
+	var entries []Entry
+	for _, e := range tx.replaced {
+		entries = append(entries, e)
+	}
+	for _, a := range tx.added {
+		if !a.dropped {
+			entries = append(entries, a.entry)
+		}
+	}
+	return entries
+}
+
+// Entries yields every entry as the changes so far leave it. An error ends it.
+func (tx *Tx) Entries() iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		w := window{src: tx.base.src}
+		next := tx.additions()
+		for i := -1; i < len(tx.base.spans); i++ {
+			if i >= 0 && !tx.removed[i] {
+				e, isReplaced := tx.replaced[i]
+				var err error
+				if !isReplaced {
+					e, err = w.entry(&tx.base.spans[i])
+				}
+				if !yield(e, err) || err != nil {
+					return
+				}
+			}
+			for _, e := range next(i) {
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// additions returns a function that gives the new entries behind a span, to be
+// called with each span in order.
+func (tx *Tx) additions() func(after int) []Entry {
+	if len(tx.added) == 0 {
+		return func(int) []Entry { return nil }
+	}
+	behind := map[int][]Entry{}
+	for _, a := range tx.added {
+		if !a.dropped {
+			behind[a.after] = append(behind[a.after], a.entry)
+		}
+	}
+	return func(after int) []Entry { return behind[after] }
+}
+
+// Resolve finds what a name means, as Index.Resolve, with the changes so far.
+func (tx *Tx) Resolve(name string) (Entry, error) {
+	return lookup{tx.total(), tx.live, tx.at}.resolve(name)
+}
+
+// Lookup finds the entry of a name, a digest, or both; ref.Layout is not looked at.
+// A digest that has no entry is ErrNotFound.
+func (tx *Tx) Lookup(ref Reference) (Entry, error) {
+	e, err := pick(ref, tx.Resolve, tx.ByDigest)
+	if err == nil && e.Digest == "" {
+		return e, content.Errorf(content.ErrNotFound, "no entry has digest %s", ref.Digest)
+	}
+	return e, err
+}
+
+// ByDigest returns the entries of a digest, with the changes so far.
+func (tx *Tx) ByDigest(d content.Digest) ([]Entry, error) {
+	if !tx.dirty() {
+		return tx.base.ByDigest(d)
+	}
+	var found []Entry
+	for e, err := range tx.Entries() {
+		if err != nil {
+			return nil, err
+		}
+		if e.Digest == d {
+			found = append(found, e)
+		}
+	}
+	return found, nil
+}
+
+// Tag puts e under a name, which is normalised as Entry.WithName does, and whatever
+// had that name loses it, as p says. The entry keeps its place if the name was there.
+func (tx *Tx) Tag(e Entry, name string, p Policy) (Change, error) {
+	if err := CheckName(name); err != nil {
+		return Change{}, err
+	}
+	if e.Raw == nil {
+		e = NewEntry(e.Descriptor)
+	}
+	e = e.WithName(name)
+	change := Change{Name: e.Name(), New: e.Digest}
+	old := tx.called(e.Name())
+	e, err := tx.uniqueRef(e)
+	if err != nil {
+		return Change{}, err
+	}
+	if len(old) == 0 {
+		tx.insert(e)
+		return change, nil
+	}
+	first, err := tx.at(old[0])
+	if err != nil {
+		return Change{}, err
+	}
+	change.Old = first.Digest
+	if change.Old != change.New {
+		switch p {
+		case Fail:
+			return change, content.Errorf(content.ErrConflict, "%s is %s already", change.Name, first.Digest)
+		case Skip:
+			change.Skipped = true
+			return change, nil
+		}
+	}
+	return change, tx.put(old, first, e)
+}
+
+// put makes e the one entry of its name, in place of the first of the old ones.
+func (tx *Tx) put(old []int, first, e Entry) error {
+	for _, i := range old[1:] {
+		tx.remove(i)
+	}
+	switch {
+	case string(first.Raw) == string(e.Raw):
+	case first.Kind() == e.Kind():
+		tx.replace(old[0], e)
+	default:
+		tx.remove(old[0])
+		tx.insert(e)
+	}
+	return nil
+}
+
+// uniqueRef gives e its full name as ref.name too, if an entry of another name has
+// its ref.name: readers that know ref.name alone would see one of the two.
+func (tx *Tx) uniqueRef(e Entry) (Entry, error) {
+	if e.Name() == e.RefName() {
+		return e, nil
+	}
+	for _, i := range tx.withRef(e.RefName()) {
+		other, err := tx.at(i)
+		if err != nil {
+			return e, err
+		}
+		if other.Name() != e.Name() {
+			return e.withNames(e.Name(), e.Name()), nil
+		}
+	}
+	return e, nil
+}
+
+// Add brings in an entry as it is, its names included. One with the same bytes that
+// is there already stays the only one.
+func (tx *Tx) Add(e Entry) error {
+	if e.Raw == nil {
+		e = NewEntry(e.Descriptor)
+	}
+	same, err := tx.ByDigest(e.Digest)
+	if err != nil {
+		return err
+	}
+	for _, other := range same {
+		if string(other.Raw) == string(e.Raw) {
+			return nil
+		}
+	}
+	tx.insert(e)
+	return nil
+}
+
+// Remove takes out every entry that match wants gone, and returns them. Their
+// content stays until gc.
+func (tx *Tx) Remove(match func(Entry) bool) ([]Entry, error) {
+	var gone []Entry
+	w := window{src: tx.base.src}
+	for i := range tx.base.spans {
+		if tx.removed[i] {
+			continue
+		}
+		e, ok := tx.replaced[i]
+		if !ok {
+			var err error
+			if e, err = w.entry(&tx.base.spans[i]); err != nil {
+				return nil, err
+			}
+		}
+		if match(e) {
+			tx.remove(i)
+			gone = append(gone, e)
+		}
+	}
+	for i := range tx.added {
+		if a := &tx.added[i]; !a.dropped && match(a.entry) {
+			a.dropped = true
+			gone = append(gone, a.entry)
+		}
+	}
+	return gone, nil
+}

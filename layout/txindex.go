@@ -1,0 +1,123 @@
+package layout
+
+import "slices"
+
+// Inside a Tx an entry has a number: that of its span, or behind all spans that of
+// its addition.
+
+// at reads entry i.
+func (tx *Tx) at(i int) (Entry, error) {
+	if n := len(tx.base.spans); i >= n {
+		return tx.added[i-n].entry, nil
+	}
+	if e, ok := tx.replaced[i]; ok {
+		return e, nil
+	}
+	return tx.base.entry(i)
+}
+
+func (tx *Tx) remove(i int) {
+	if n := len(tx.base.spans); i >= n {
+		tx.added[i-n].dropped = true
+		return
+	}
+	delete(tx.replaced, i)
+	tx.removed[i] = true
+}
+
+func (tx *Tx) replace(i int, e Entry) {
+	tx.note(i, e)
+	if n := len(tx.base.spans); i >= n {
+		tx.added[i-n].entry = e
+		return
+	}
+	tx.replaced[i] = e
+}
+
+// insert adds e at the end of its class.
+func (tx *Tx) insert(e Entry) {
+	after := -1
+	for i := len(tx.base.spans) - 1; i >= 0; i-- {
+		if tx.base.spans[i].kind <= e.Kind() {
+			after = i
+			break
+		}
+	}
+	tx.added = append(tx.added, addition{entry: e, after: after})
+	tx.note(len(tx.base.spans)+len(tx.added)-1, e)
+}
+
+// total is one more than the highest number.
+func (tx *Tx) total() int { return len(tx.base.spans) + len(tx.added) }
+
+// live says whether entry i is there, and what it is called.
+func (tx *Tx) live(i int) (Summary, bool) {
+	n := len(tx.base.spans)
+	e, changed := tx.replaced[i]
+	switch {
+	case i >= n && tx.added[i-n].dropped, tx.removed[i]:
+		return Summary{}, false
+	case i >= n:
+		e = tx.added[i-n].entry
+	case !changed:
+		return tx.base.live(i)
+	}
+	return Summary{e.Name(), e.RefName(), e.Kind()}, true
+}
+
+// called lists the entries whose name is exactly name.
+func (tx *Tx) called(name string) []int {
+	return tx.find("n"+name, func(s Summary) bool { return s.Name == name })
+}
+
+// withRef lists the entries whose ref.name is exactly ref.
+func (tx *Tx) withRef(ref string) []int {
+	return tx.find("r"+ref, func(s Summary) bool { return s.RefName == ref })
+}
+
+// manyLookups is how many names a Tx looks up by going through all entries; from
+// then on it keeps a map.
+const manyLookups = 16
+
+// find lists the live entries that match, by going through all or, for the
+// key that stands for match, by the map.
+func (tx *Tx) find(key string, match func(Summary) bool) []int {
+	total := tx.total()
+	if tx.lookups++; tx.lookups > manyLookups && tx.names == nil {
+		tx.names = make(map[string][]int, 2*total)
+		for i := range total {
+			if s, ok := tx.live(i); ok {
+				tx.names["n"+s.Name] = append(tx.names["n"+s.Name], i)
+				tx.names["r"+s.RefName] = append(tx.names["r"+s.RefName], i)
+			}
+		}
+	}
+	var found []int
+	if tx.names != nil {
+		for _, i := range tx.names[key] {
+			if s, ok := tx.live(i); ok && match(s) {
+				found = append(found, i)
+			}
+		}
+		return found
+	}
+	for i := range total {
+		if s, ok := tx.live(i); ok && match(s) {
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
+// note keeps the map in step with a new entry i. What left a name stays listed
+// under it and is passed over by find.
+func (tx *Tx) note(i int, e Entry) {
+	if tx.names == nil {
+		return
+	}
+	for _, key := range []string{"n" + e.Name(), "r" + e.RefName()} {
+		if !slices.Contains(tx.names[key], i) {
+			tx.names[key] = append(tx.names[key], i)
+		}
+	}
+}
