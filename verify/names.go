@@ -1,0 +1,119 @@
+package verify
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/layout"
+)
+
+// names reports names that mean two things: to us, which is an error, and to tools
+// that look at ref.name alone, which is a note.
+func (c *checker) names(entries []entry) {
+	byName, byRef := map[string]entry{}, map[string]entry{}
+	for _, e := range entries {
+		name, ref := layout.Entry{Descriptor: e.desc}.Name(), e.desc.Annotations[content.AnnotationRefName]
+		if full, _, isFull := layout.NormalizeName(name); isFull {
+			name = full
+		}
+		if name == "" {
+			continue
+		}
+		where := at{indexFile.path, e.desc.Digest}
+		first, twice := byName[name]
+		switch {
+		case !twice:
+			byName[name] = e
+		case first.desc.Digest != e.desc.Digest:
+			c.errorf(NameAmbiguous, where, "entries %d and %d are both called %q", first.n, e.n, truncate(name))
+			continue
+		}
+		if ref == "" {
+			continue
+		}
+		if first, twice := byRef[ref]; !twice {
+			byRef[ref] = e
+		} else if first.desc.Digest != e.desc.Digest {
+			c.notef(NameAmbiguous, where, "entries %d and %d have the same %s, %q", first.n, e.n, content.AnnotationRefName, truncate(ref))
+		}
+	}
+}
+
+// fallbackTag is the tag of a list of referrers (distribution-spec, "Referrers Tag
+// Schema"): its algorithm, and its encoded part cut to 64 characters.
+var fallbackTag = regexp.MustCompile(`^(sha256|sha512)-([0-9a-f]{64})$`)
+
+// referrers holds the forms in which a layout lists referrers to the subjects that
+// the manifests themselves name.
+func (c *checker) referrers(entries []entry) {
+	subjects := map[string][]content.Digest{} // fallback tag of the subject to referrers
+	present := map[string]bool{}
+	for d, v := range c.manifests {
+		if v.subject != "" {
+			subjects[tagOf(v.subject)] = append(subjects[tagOf(v.subject)], d)
+		}
+	}
+	for d, t := range c.targets {
+		if t.size >= 0 {
+			present[tagOf(d)] = true
+		}
+	}
+	for _, e := range entries {
+		v := c.manifests[e.desc.Digest]
+		where := at{indexFile.path, e.desc.Digest}
+		if claimed := e.desc.Annotations[content.AnnotationSubject]; claimed != "" && v != nil && v.read && string(v.subject) != claimed {
+			c.warnf(Unbound, where, "entry %d claims the subject %s, its manifest has %s", e.n, truncate(claimed), orNone(v.subject))
+		}
+		tag := layout.Entry{Descriptor: e.desc}.Name()
+		if !fallbackTag.MatchString(tag) {
+			continue
+		}
+		if !present[tag] {
+			c.notef(ReferrerDangling, where, "entry %d lists referrers of %s, which is not here", e.n, tag)
+		}
+		switch {
+		case v == nil || v.read && !v.index:
+			c.warnf(FallbackTag, where, "entry %d is called %s and is no index", e.n, tag)
+		case v.read:
+			c.fallback(where, tag, v, subjects[tag])
+		}
+	}
+}
+
+func orNone(d content.Digest) string {
+	if d == "" {
+		return "none"
+	}
+	return d.String()
+}
+
+// tagOf is the tag under which the referrers of d are listed.
+func tagOf(d content.Digest) string {
+	alg, enc, _ := strings.Cut(d.String(), ":")
+	return alg[:min(len(alg), 32)] + "-" + enc[:min(len(enc), 64)]
+}
+
+// fallback holds the list under a fallback tag to the referrers that there are.
+func (c *checker) fallback(where at, tag string, list *verdict, referrers []content.Digest) {
+	listed := map[content.Digest]bool{}
+	for _, d := range list.children {
+		listed[d.Digest] = true
+		v := c.manifests[d.Digest]
+		if v == nil || !v.read {
+			continue
+		}
+		where.digest = d.Digest
+		if tagOf(v.subject) != tag {
+			c.warnf(FallbackTag, where, "%s lists it, its subject is %s", tag, orNone(v.subject))
+		} else if d.ArtifactType != v.artifactType {
+			c.warnf(FallbackTag, where, "%s lists it as %q, it is %q", tag, truncate(d.ArtifactType), truncate(v.artifactType))
+		}
+	}
+	for _, d := range referrers {
+		if !listed[d] {
+			where.digest = d
+			c.warnf(FallbackTag, where, "%s does not list it", tag)
+		}
+	}
+}

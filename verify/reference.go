@@ -1,0 +1,114 @@
+package verify
+
+import (
+	"context"
+
+	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/layout"
+)
+
+// references holds every descriptor to what it points at, now that all is read.
+func (c *checker) references() {
+	for d, t := range c.targets {
+		if t.size == sizeAbsent {
+			c.absent(t)
+			continue
+		}
+		v := c.manifests[d]
+		for _, cl := range t.claims {
+			if t.size >= 0 && cl.size >= 0 && cl.size != t.size {
+				c.errorf(BlobSize, cl.from, "%s has size %d, the blob has %d bytes", cl.what, cl.size, t.size)
+			}
+			if v == nil {
+				continue
+			}
+			if v.mediaType != "" && content.HasEdges(cl.mediaType) && cl.mediaType != v.mediaType {
+				c.errorf(MediaType, cl.from, "%s is of type %q, the manifest says it is %q", cl.what, truncate(cl.mediaType), truncate(v.mediaType))
+			}
+			if cl.platform != nil && v.platform != nil {
+				c.platform(cl, *v.platform)
+			}
+		}
+	}
+}
+
+// absent reports a target that is not there, by the descriptor that minds most.
+func (c *checker) absent(t *target) {
+	var least *claim
+	for i := range t.claims {
+		if cl := &t.claims[i]; least == nil || gravity(*cl) > gravity(*least) {
+			least = cl
+		}
+	}
+	switch {
+	case least == nil: // listed, and gone when it was to be read
+	case gravity(*least) == missing:
+		c.errorf(BlobMissing, least.from, "%s is missing", least.what)
+	case gravity(*least) == dangling:
+		c.notef(ReferrerDangling, least.from, "%s is not here", least.what)
+	case content.IsForeign(least.mediaType):
+		c.notef(Sparse, least.from, "%s is foreign and not here", least.what)
+	default:
+		c.notef(Sparse, least.from, "%s is not here", least.what)
+	}
+}
+
+const (
+	dangling = iota // the subject of a referrer
+	sparse          // what may be absent
+	missing         // what may not
+)
+
+func gravity(cl claim) int {
+	e := content.Edge{Role: cl.role, To: content.Descriptor{MediaType: cl.mediaType}}
+	switch {
+	case cl.role == content.RoleSubject:
+		return dangling
+	case e.MayBeAbsent():
+		return sparse
+	}
+	return missing
+}
+
+// platform holds the platform of a descriptor to that of the image's config. A
+// variant or version that only one of them gives is no contradiction.
+func (c *checker) platform(cl claim, have content.Platform) {
+	want, have := content.NormalizePlatform(*cl.platform), content.NormalizePlatform(have)
+	same := want.OS == have.OS && want.Architecture == have.Architecture &&
+		(want.Variant == have.Variant || cl.platform.Variant == "" || have.Variant == "") &&
+		(want.OSVersion == have.OSVersion || want.OSVersion == "" || have.OSVersion == "")
+	if !same && have.OS != "" {
+		c.errorf(PlatformMismatch, cl.from, "%s is for %s, its config says %s",
+			cl.what, truncate(content.FormatPlatform(want)), truncate(content.FormatPlatform(have)))
+	}
+}
+
+// files looks at every file below blobs/: what nothing refers to, and what is no
+// blob at all.
+func (c *checker) files(ctx context.Context) error {
+	for blob, err := range c.r.Blobs(ctx) {
+		if err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			c.errorf(BlobUnreadable, at{path: "blobs"}, "%v", err)
+			return nil
+		}
+		c.file(blob)
+	}
+	return nil
+}
+
+func (c *checker) file(b layout.Blob) {
+	known := b.Digest != "" && c.targets[b.Digest] != nil
+	switch {
+	case b.Err != nil && known: // told when it is read
+	case b.Err != nil && b.Digest != "":
+		c.errorf(BlobType, at{b.Path, b.Digest}, "%s", reason(b.Err))
+	case b.Err != nil:
+		c.notef(StrayFile, at{path: b.Path}, "%s", reason(b.Err))
+	case !known:
+		c.target(b.Digest).size = b.Size
+		c.notef(Unreferenced, blobAt(b.Digest), "nothing refers to it")
+	}
+}
