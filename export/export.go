@@ -1,0 +1,140 @@
+// Package export takes content out of layouts into one archive: an OCI archive
+// that is complete and that docker reads too, an archive of `docker save`, or the
+// root filesystem of an image.
+//
+// An archive is deterministic: equal entries, content and options give the same
+// bytes, whoever wrote the layout and in whatever order. Every blob is proven on
+// its way out, and a file appears under its name only when it is whole: see
+// [ToFile] and [ToWriter]. [Select] says what is meant by a reference.
+package export
+
+import (
+	"context"
+	"time"
+
+	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/layout"
+)
+
+// A Source is where the content of a root is: a *layout.Reader, or a store like it.
+type Source interface {
+	content.Fetcher
+	// Size is that of the bytes under a digest; ErrNotFound if there are none.
+	Size(ctx context.Context, d content.Digest) (int64, error)
+	// ReaderAt opens the bytes under a digest; they are proven here.
+	ReaderAt(ctx context.Context, d content.Digest) (layout.BlobAt, error)
+}
+
+// A Root is an entry to export, with all that it reaches.
+type Root struct {
+	Source Source
+	Entry  layout.Entry
+	// Chosen is set for an entry that the user named: it is never left out, so that
+	// a form which has no place for it fails.
+	Chosen bool
+}
+
+// A Form is a form of archive.
+type Form string
+
+// The forms.
+const (
+	OCI    Form = "oci"    // a layout in a tar, with docker's manifest.json in it
+	Docker Form = "docker" // as docker save wrote it before Docker 25: plain layers
+	RootFS Form = "rootfs" // the merged files of one image
+)
+
+// Options say how to export. The zero value makes a complete OCI archive.
+type Options struct {
+	// Form is OCI if empty.
+	Form Form
+	// Platforms narrow images down. With one, a name points to the manifest of
+	// that platform; with several the index stays and the children for others are
+	// left out of the archive. An image that lacks one is ErrNotFound.
+	Platforms []content.Platform
+	// Name is the name of the one image in the archive; the layout's if empty.
+	Name string
+	// NoReferrers leaves out what has a subject, and cosign's tags, unless chosen.
+	NoReferrers bool
+	// Time is that of the archive's members; zero is 1970. A root filesystem keeps
+	// the times of its files.
+	Time time.Time
+	// NoSync leaves out the fsync of the finished file.
+	NoSync bool
+	// Limits bound what is read; zero fields mean the defaults.
+	Limits content.Limits
+}
+
+func (o Options) withDefaults() Options {
+	if o.Form == "" {
+		o.Form = OCI
+	}
+	if o.Time.IsZero() {
+		o.Time = time.Unix(0, 0)
+	}
+	o.Limits = o.Limits.WithDefaults()
+	return o
+}
+
+func (o Options) check() error {
+	switch o.Form {
+	case OCI, Docker, RootFS:
+	default:
+		return content.Errorf(content.ErrInvalid, "%q is no form of archive: want oci, docker or rootfs", o.Form)
+	}
+	if o.Form != OCI && len(o.Platforms) > 1 {
+		return content.Errorf(content.ErrInvalid, "a %s archive holds one platform of an image, %d are given", o.Form, len(o.Platforms))
+	}
+	if o.Form == RootFS && o.Name != "" {
+		return content.Errorf(content.ErrInvalid, "a root filesystem has no name")
+	}
+	if o.Name != "" {
+		return layout.CheckName(o.Name)
+	}
+	return nil
+}
+
+// A Result says what is in an archive.
+type Result struct {
+	Form      Form   `json:"form"`
+	Images    []Item `json:"images"`
+	Artifacts []Item `json:"artifacts,omitempty"`
+	// Blobs are the members that are content, each once; of a root filesystem, its files.
+	Blobs int `json:"blobs"`
+	// Bytes is the size of the archive.
+	Bytes int64 `json:"bytes"`
+	// Absent is what the archive's manifests refer to and the layout does not have.
+	Absent []content.Descriptor `json:"absent,omitempty"`
+	// LeftOut is what the layout has and the options, or the form, left out.
+	LeftOut []content.Descriptor `json:"leftOut,omitempty"`
+}
+
+// An Item is an entry of the archive's index. Name is "" for one without.
+type Item struct {
+	Name      string         `json:"name"`
+	Digest    content.Digest `json:"digest"`
+	MediaType string         `json:"mediaType"`
+}
+
+// Select finds the roots that a reference to a layout means: the one entry of a
+// name or digest, or all entries if ref has neither.
+func Select(ctx context.Context, r *layout.Reader, ref layout.Reference) ([]Root, error) {
+	if ref.Name != "" || ref.Digest != "" {
+		e, err := r.Lookup(ctx, ref)
+		return []Root{{Source: r, Entry: e, Chosen: true}}, err
+	}
+	var roots []Root
+	err := r.View(ctx, func(x *layout.Index) error {
+		for e, err := range x.Entries() {
+			if err != nil {
+				return err
+			}
+			roots = append(roots, Root{Source: r, Entry: e})
+		}
+		return nil
+	})
+	if err == nil && len(roots) == 0 {
+		err = content.Errorf(content.ErrNotFound, "the layout has no entries")
+	}
+	return roots, content.At(r.Path(), err)
+}

@@ -1,0 +1,239 @@
+package export
+
+import (
+	"context"
+	"errors"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/layout"
+)
+
+const (
+	mediaTypeIndex    = ocispec.MediaTypeImageIndex
+	mediaTypeManifest = ocispec.MediaTypeImageManifest
+)
+
+// A plan is what goes into an archive.
+type plan struct {
+	*gatherer
+	entries []entry
+}
+
+// An entry is a root of the archive with the bytes that it will have there.
+type entry struct {
+	layout.Entry
+	node   *node
+	chosen bool
+}
+
+// isImage says whether an entry is an image that can run, or an index of such.
+func (e entry) isImage() bool {
+	return e.IsImage() && (e.node.image || content.IsIndex(e.MediaType))
+}
+
+// newPlan reads the graph below the roots.
+func newPlan(ctx context.Context, roots []Root, o Options) (*plan, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	if err := conflicts(roots); err != nil {
+		return nil, err
+	}
+	p := &plan{gatherer: newGatherer(o)}
+	roots, err := p.narrow(ctx, roots)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := p.expand(ctx, roots)
+	if err != nil {
+		return nil, err
+	}
+	level := make([]step, len(kept))
+	for i, r := range kept {
+		level[i] = step{Descriptor: r.Entry.Descriptor, src: r.Source, mayBeAbsent: r.only == ifReferrer, only: r.only}
+	}
+	if err := p.walk(ctx, level); err != nil {
+		return nil, err
+	}
+	return p, p.makeEntries(kept)
+}
+
+// conflicts refuses one name for two things from two layouts.
+func conflicts(roots []Root) error {
+	type owner struct {
+		src  Source
+		dgst content.Digest
+	}
+	names := map[string]owner{}
+	for _, r := range roots {
+		name := r.Entry.Name()
+		had, ok := names[name]
+		if name != "" && ok && had.dgst != r.Entry.Digest && had.src != r.Source {
+			return content.Errorf(content.ErrConflict, "%s is %s in one layout and %s in another", name,
+				content.Short(had.dgst), content.Short(r.Entry.Digest))
+		}
+		names[name] = owner{r.Source, r.Entry.Digest}
+	}
+	return nil
+}
+
+// narrow applies Platforms to the images among the roots.
+func (p *plan) narrow(ctx context.Context, roots []Root) ([]Root, error) {
+	if len(p.o.Platforms) == 0 {
+		return roots, nil
+	}
+	narrowed := make([]Root, len(roots))
+	for i, r := range roots {
+		narrowed[i] = r
+		if !r.Entry.IsImage() || r.Entry.MediaType != "" && !content.HasEdges(r.Entry.MediaType) {
+			continue
+		}
+		if len(p.o.Platforms) > 1 {
+			if err := p.choose(ctx, r); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		d, err := selectPlatform(ctx, r, p.o.Platforms[0], p.o.Limits)
+		if err != nil {
+			return nil, err
+		}
+		if d.Digest != r.Entry.Digest {
+			narrowed[i].Entry = r.Entry.WithContent(content.Descriptor{
+				MediaType: d.MediaType, Digest: d.Digest, Size: d.Size, Platform: d.Platform})
+		}
+	}
+	return narrowed, nil
+}
+
+func selectPlatform(ctx context.Context, r Root, want content.Platform, limits content.Limits) (content.Descriptor, error) {
+	d, err := content.SelectPlatform(ctx, r.Source, r.Entry.Descriptor, want, limits)
+	return d, content.At(r.Entry.Name(), err)
+}
+
+// choose marks the manifests of all Platforms in an index; of an image that is
+// no index, it must be one of them.
+func (p *plan) choose(ctx context.Context, r Root) error {
+	if p.chosen == nil {
+		p.chosen = map[content.Digest]bool{}
+	}
+	var first error
+	found := 0
+	for _, want := range p.o.Platforms {
+		d, err := selectPlatform(ctx, r, want, p.o.Limits)
+		switch {
+		case err == nil:
+			p.chosen[d.Digest] = true
+			found++
+		case !errors.Is(err, content.ErrNotFound):
+			return err
+		case first == nil:
+			first = err
+		}
+	}
+	if found == 0 || content.IsIndex(r.Entry.MediaType) {
+		return first
+	}
+	return nil
+}
+
+// A pick is a root that becomes an entry, if its manifest is as it should be.
+type pick struct {
+	Root
+	only condition
+}
+
+// expand decides which roots become entries, and puts the referrers that a
+// fallback tag lists in its place.
+func (p *plan) expand(ctx context.Context, roots []Root) ([]pick, error) {
+	var picks []pick
+	for _, r := range roots {
+		fallback := r.Entry.Kind() == layout.KindFallback
+		switch {
+		case p.o.NoReferrers && !r.Chosen && (fallback || r.Entry.IsCosignTag()):
+			p.leftOut = append(p.leftOut, r.Entry.Descriptor)
+		case fallback:
+			listed, err := p.listed(ctx, r)
+			if err != nil {
+				return nil, err
+			}
+			picks = append(picks, listed...)
+		case p.o.NoReferrers && !r.Chosen:
+			picks = append(picks, pick{r, unlessReferrer})
+		default:
+			picks = append(picks, pick{r, always})
+		}
+	}
+	return picks, nil
+}
+
+// listed makes roots of the manifests in an index of referrers. Their annotations
+// are those of the manifests, and stay there.
+func (p *plan) listed(ctx context.Context, r Root) ([]pick, error) {
+	limits := p.o.Limits
+	limits.Manifest = limits.Index
+	m, _, err := content.FetchManifest(ctx, r.Source, r.Entry.Descriptor, limits)
+	if errors.Is(err, content.ErrNotFound) {
+		return nil, missing(r.Entry.Descriptor, "index of referrers")
+	}
+	if err != nil {
+		return nil, err
+	}
+	var picks []pick
+	for _, d := range m.Manifests {
+		if !content.HasEdges(d.MediaType) {
+			continue
+		}
+		if err := content.CheckDigest(d.Digest); err != nil {
+			return nil, content.AtDigest(r.Entry.Digest, content.Errorf(content.ErrCorrupt, "child: %w", err))
+		}
+		e := layout.NewEntry(content.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size})
+		picks = append(picks, pick{Root{Source: r.Source, Entry: e}, ifReferrer})
+	}
+	return picks, nil
+}
+
+// makeEntries makes the canonical entries, each once, in their order.
+func (p *plan) makeEntries(picks []pick) error {
+	for _, r := range picks {
+		n := p.nodes[r.Entry.Digest]
+		switch {
+		case (n == nil || n.absent) && r.only == always:
+			return missing(r.Entry.Descriptor, "manifest")
+		case n == nil || n.absent || n.subject != "" && r.only == unlessReferrer:
+			continue
+		}
+		e, err := canonical(r.Entry, n)
+		if err != nil {
+			return content.AtDigest(r.Entry.Digest, err)
+		}
+		p.entries = append(p.entries, entry{e, n, r.Chosen})
+	}
+	if err := p.rename(); err != nil {
+		return err
+	}
+	p.entries = inOrder(p.entries)
+	return nil
+}
+
+// rename gives the one image of the archive the name that was asked for.
+func (p *plan) rename() error {
+	if p.o.Name == "" {
+		return nil
+	}
+	image, found := 0, 0
+	for i, e := range p.entries {
+		if e.isImage() {
+			image = i
+			found++
+		}
+	}
+	if found != 1 {
+		return content.Errorf(content.ErrInvalid, "a name is for one image, %d are to be exported", found)
+	}
+	e, err := canonical(p.entries[image].WithName(p.o.Name), p.entries[image].node)
+	p.entries[image].Entry = e
+	return err
+}

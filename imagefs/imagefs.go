@@ -1,0 +1,83 @@
+// Package imagefs shows the files of an image as they are once its layers lie on
+// each other (image-spec layer.md, "Applying Changesets"): whiteouts and opaque
+// directories applied, hard links joined across layers, and nothing unpacked.
+//
+// [Build] reads the headers of all layers once and keeps a tree of them, some
+// 300 bytes a file; file contents are read by a second pass over the layers,
+// [Tree.Bodies]. Every layer is proven by its digest and its diffID on each pass.
+package imagefs
+
+import (
+	"context"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ocilayout/ocilayout/content"
+)
+
+// A Layer is one layer of an image and what it decompresses to.
+type Layer struct {
+	content.Descriptor
+	DiffID content.Digest
+}
+
+// Layers pairs an image's layers with the diffIDs of its config. Lists of
+// different lengths, and a diffID that is no digest, are ErrCorrupt.
+func Layers(layers []content.Descriptor, diffIDs []content.Digest) ([]Layer, error) {
+	if len(layers) != len(diffIDs) {
+		return nil, content.Errorf(content.ErrCorrupt, "the manifest has %d layers, the config %d diffIDs",
+			len(layers), len(diffIDs))
+	}
+	paired := make([]Layer, len(layers))
+	for i, l := range layers {
+		if err := content.CheckDigest(diffIDs[i]); err != nil {
+			return nil, content.Errorf(content.ErrCorrupt, "diffID %d: %w", i, err)
+		}
+		paired[i] = Layer{Descriptor: l, DiffID: diffIDs[i]}
+	}
+	return paired, nil
+}
+
+// A Tree is the merged filesystem of an image: what [Build] made of its layers.
+// It does not change, and many goroutines may use it.
+type Tree struct {
+	root   *node
+	layers []Layer
+	limits content.Limits
+	bodies int
+	wanted [][]want // for each layer, the members whose bytes are files, in order
+}
+
+// A want says that a member of a layer holds the bytes of a file.
+type want struct{ member, body int32 }
+
+// Build reads the headers of the layers, the lowest first, from f, several
+// layers at once, and merges them. A layer that is not a valid tar, or not what
+// its digest and diffID say, is ErrCorrupt; a name that leaves the root, and what
+// exceeds the limits, is ErrRefused; a layer of unknown form is ErrUnsupported.
+func Build(ctx context.Context, f content.Fetcher, layers []Layer, limits content.Limits) (*Tree, error) {
+	limits = limits.WithDefaults()
+	members := make([][]member, len(layers))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, l := range layers {
+		g.Go(func() (err error) {
+			members[i], err = scan(ctx, f, l, limits)
+			return content.AtDigest(l.Digest, err)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	m := newMerger()
+	for i, l := range layers {
+		if err := m.layer(int32(i), members[i]); err != nil {
+			return nil, content.AtDigest(l.Digest, err)
+		}
+		members[i] = nil
+	}
+	t := &Tree{root: m.root, layers: layers, limits: limits, wanted: make([][]want, len(layers))}
+	t.finish()
+	return t, nil
+}
