@@ -172,7 +172,7 @@ func parseIndex(f indexFile, limits content.Limits) (*Index, error) {
 // digest is found too, as oras-go's resolvers do.
 func (r *Reader) Resolve(ctx context.Context, name string) (content.Descriptor, error) {
 	ref := Reference{Name: name}
-	if d := content.Digest(name); content.CheckDigest(d) == nil {
+	if d := content.Digest(name); content.Verifiable(d) {
 		ref = Reference{Digest: d}
 	}
 	e, err := r.Lookup(ctx, ref)
