@@ -1,0 +1,83 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/layout"
+)
+
+// publish makes the blobs that are wanted durable under their digests, and drops
+// the others.
+func (im *importer) publish(ctx context.Context) error {
+	for d, m := range im.blobs {
+		size, wanted := im.want[d]
+		switch {
+		case !wanted && m.data == nil:
+			if err := im.batch.Drop(d); err != nil {
+				return err
+			}
+		case wanted && m.data != nil:
+			want := content.Descriptor{Digest: d, Size: size}
+			if err := im.batch.Push(ctx, want, bytes.NewReader(m.data)); err != nil {
+				return err
+			}
+		}
+	}
+	return im.batch.Publish(ctx)
+}
+
+// commit puts all roots into index.json in one update.
+func (im *importer) commit(ctx context.Context, dst *layout.Layout, roots []root) (Result, error) {
+	var result Result
+	err := dst.Update(ctx, func(tx *layout.Tx) error {
+		result = Result{Images: []Image{}, Changes: []layout.Change{}, Absent: im.absent, NotTaken: im.left}
+		for _, r := range roots {
+			if err := im.enter(tx, r, &result); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	result.Blobs = len(im.want)
+	for _, size := range im.want {
+		result.Bytes += size
+	}
+	return result, nil
+}
+
+// enter puts one root into index.json. An entry whose name is beyond our rules
+// keeps it, unindexed by it.
+func (im *importer) enter(tx *layout.Tx, r root, result *Result) error {
+	image := Image{Name: r.name, Digest: r.entry.Digest, MediaType: r.entry.MediaType, Size: r.entry.Size}
+	if r.entry.Platform != nil {
+		image.Platform = content.FormatPlatform(*r.entry.Platform)
+	}
+	if r.name == "" || layout.CheckName(r.name) != nil {
+		result.Images = append(result.Images, image)
+		return im.enterUnnamed(tx, r)
+	}
+	change, err := tx.Tag(r.entry, r.name, im.o.Policy)
+	if err != nil {
+		return err
+	}
+	image.Name = change.Name
+	result.Images = append(result.Images, image)
+	result.Changes = append(result.Changes, change)
+	return nil
+}
+
+// enterUnnamed brings in an entry as it is. An image that was made here needs none
+// if its manifest has one already.
+func (im *importer) enterUnnamed(tx *layout.Tx, r root) error {
+	if !r.asIs {
+		if there, err := tx.ByDigest(r.entry.Digest); err != nil || len(there) > 0 {
+			return err
+		}
+	}
+	return tx.Add(r.entry)
+}

@@ -1,0 +1,179 @@
+package ingest
+
+import (
+	"context"
+	"path"
+	"strings"
+
+	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/layout"
+)
+
+// checkPatterns refuses patterns that path.Match does not take.
+func checkPatterns(patterns []string) error {
+	for _, p := range patterns {
+		if _, err := path.Match(p, ""); err != nil || p == "" {
+			return content.Errorf(content.ErrInvalid, "%q is not a pattern for names", p)
+		}
+	}
+	return nil
+}
+
+// pick says of each name whether it was asked for. Every pattern must fit one.
+func (im *importer) pick(names []string) ([]bool, error) {
+	picked := make([]bool, len(names))
+	if len(im.o.Names) == 0 {
+		for i := range picked {
+			picked[i] = true
+		}
+		return picked, nil
+	}
+	for _, pattern := range im.o.Names {
+		found := false
+		for i, name := range names {
+			if name != "" && nameFits(pattern, name) {
+				picked[i], found = true, true
+			}
+		}
+		if !found {
+			return nil, content.Errorf(content.ErrNotFound, "no image is called %s: there is %s", pattern, listNames(names))
+		}
+	}
+	return picked, nil
+}
+
+// nameFits says whether a pattern fits a name in one of the ways people write it.
+func nameFits(pattern, name string) bool {
+	full, tag, isFull := layout.NormalizeName(name)
+	spellings := []string{name, tag}
+	if isFull {
+		spellings = append(spellings, full, layout.FamiliarName(full))
+		if long, _, ok := layout.NormalizeName(pattern + ":latest"); ok && long == full {
+			return true
+		}
+	}
+	for _, s := range spellings {
+		if ok, err := path.Match(pattern, s); err == nil && ok {
+			return true
+		}
+	}
+	return false
+}
+
+// listNames lists names for a message.
+func listNames(names []string) string {
+	const most = 20
+	var named []string
+	for _, name := range names {
+		if name != "" {
+			named = append(named, name)
+		}
+	}
+	switch {
+	case len(named) == 0:
+		return "no name in the archive"
+	case len(named) > most:
+		return strings.Join(named[:most], ", ") + " and more"
+	}
+	return strings.Join(named, ", ")
+}
+
+// reachPicked wants what the picked entries reach, then picks what refers to it
+// and wants that, until nothing new refers to anything.
+func (im *importer) reachPicked(ctx context.Context, entries []layout.Entry, picked []bool) error {
+	seen := map[content.Digest]bool{}
+	subjects := map[int]content.Digest{}
+	for i, e := range entries {
+		if picked[i] {
+			if err := im.reach(ctx, e, seen); err != nil {
+				return err
+			}
+		} else if d := im.subjectOf(ctx, e); d != "" {
+			subjects[i] = d
+		}
+	}
+	for more := true; more; {
+		more = false
+		for i, e := range entries {
+			if _, wanted := im.want[subjects[i]]; picked[i] || !wanted {
+				continue
+			}
+			picked[i], more = true, true
+			if err := im.reach(ctx, e, seen); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// subjectOf tells what an entry refers to: as its own annotation, a fallback or
+// cosign tag, or the manifest of an artifact says; "" is nothing.
+func (im *importer) subjectOf(ctx context.Context, e layout.Entry) content.Digest {
+	if d := content.Digest(e.Annotations[content.AnnotationSubject]); content.CheckDigest(d) == nil {
+		return d
+	}
+	if e.Kind() == layout.KindFallback || e.IsCosignTag() {
+		tag := e.Name()[strings.LastIndexAny(e.Name(), ":/")+1:]
+		tag, _, _ = strings.Cut(tag, ".")
+		return content.Digest(strings.Replace(tag, "-", ":", 1))
+	}
+	if e.Kind() == layout.KindNamedImage || !content.HasEdges(e.MediaType) {
+		return ""
+	}
+	m, _, err := content.FetchManifest(ctx, im, e.Descriptor, im.o.Limits)
+	if err != nil || m.Subject == nil {
+		return "" // an entry that nobody picked may be broken
+	}
+	return m.Subject.Digest
+}
+
+// A root is what gets an entry in index.json.
+type root struct {
+	name  string // "" for none
+	entry layout.Entry
+	asIs  bool // the entry comes from an index.json
+}
+
+// rename puts the one image among the roots under the name that was asked for.
+// What refers to it stays as it is.
+func (im *importer) rename(roots []root) ([]root, error) {
+	if im.o.Rename == "" {
+		return roots, nil
+	}
+	var images, others []root
+	for _, r := range roots {
+		if r.entry.IsImage() {
+			images = append(images, r)
+		} else {
+			others = append(others, r)
+		}
+	}
+	if len(images) == 0 {
+		images, others = others, nil
+	}
+	distinct := map[content.Digest]bool{}
+	var names []string
+	for _, r := range images {
+		distinct[r.entry.Digest] = true
+		names = append(names, r.name)
+	}
+	if len(distinct) != 1 {
+		return nil, content.Errorf(content.ErrInvalid, "%d images can't all be called %s: pick one of %s",
+			len(distinct), im.o.Rename, listNames(names))
+	}
+	one := images[0]
+	one.name = im.o.Rename
+	return append([]root{one}, others...), nil
+}
+
+// checkForeignName refuses a name that an archive gives and nothing could have.
+func checkForeignName(name string) error {
+	if name == "" {
+		return nil
+	}
+	if err := layout.CheckName(name); err != nil {
+		return content.Errorf(content.ErrRefused, "%w", hide(err))
+	}
+	return nil
+}
