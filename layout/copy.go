@@ -22,6 +22,9 @@ type CopyOptions struct {
 	// belong to them; the index is copied as it is, and is sparse then. None
 	// means all.
 	Platforms []content.Platform
+	// Seen is the set of digests that are not copied again, and grows with what is
+	// visited; nil begins with none. With it several copies bring everything once.
+	Seen map[content.Digest]bool
 }
 
 // A CopyReport says what a copy did.
@@ -40,7 +43,7 @@ func CopyGraph(ctx context.Context, b *Batch, src content.Fetcher, roots []conte
 	c := copier{b: b, src: src, o: o}
 	c.group, ctx = errgroup.WithContext(ctx)
 	c.group.SetLimit(runtime.GOMAXPROCS(0))
-	err := content.Walk(ctx, src, roots, content.WalkOptions{Limits: b.l.o.Limits, Follow: c.follow(ctx)}, func(n content.Node) error {
+	err := content.Walk(ctx, src, roots, content.WalkOptions{Limits: b.l.o.Limits, Follow: c.follow(ctx), Seen: o.Seen}, func(n content.Node) error {
 		if n.Absent {
 			c.absent(n.Descriptor)
 			return nil

@@ -54,11 +54,15 @@ func (r *Reader) List(ctx context.Context, o ListOptions) iter.Seq2[Listing, err
 			if err := checkPatterns(o.Match); err != nil {
 				return err
 			}
+			f, err := r.withReferrers(ctx, o.Details)
+			if err != nil {
+				return err
+			}
 			for e, err := range x.EntriesIf(o.wants) {
 				if err != nil {
 					return err
 				}
-				l, err := r.listing(ctx, e, o)
+				l, err := listing(ctx, f, e, o.Details, r.Limits())
 				if err != nil {
 					return err
 				}
@@ -106,19 +110,19 @@ func checkPatterns(patterns []string) error {
 	return nil
 }
 
-func (r *Reader) listing(ctx context.Context, e Entry, o ListOptions) (Listing, error) {
+func listing(ctx context.Context, f content.Fetcher, e Entry, details bool, limits content.Limits) (Listing, error) {
 	l := Listing{
 		Name: e.Name(), Digest: e.Digest, MediaType: e.MediaType, Size: e.Size,
 		Platform: e.Platform, ArtifactType: e.ArtifactType, Annotations: e.Annotations,
 	}
-	if !o.Details {
+	if !details {
 		return l, nil
 	}
 	l.Details = &Details{Platforms: []string{}}
 	if !content.HasEdges(e.MediaType) {
 		return l, nil
 	}
-	d, err := Describe(ctx, r, e, r.Limits())
+	d, err := Describe(ctx, f, e, limits)
 	if errors.Is(err, content.ErrMissing) {
 		l.Absent = true
 		return l, nil

@@ -75,7 +75,7 @@ func (e Entry) RefName() string { return e.Annotations[content.AnnotationRefName
 // Kind judges by the entry's own fields alone; no manifest is read. So an
 // artifact without artifactType counts as an image.
 func (e Entry) Kind() Kind {
-	return kindOf(e.MediaType, e.ArtifactType, e.Annotations[content.AnnotationSubject], e.Name())
+	return kindOf(e.MediaType, e.ArtifactType+e.Annotations[content.AnnotationSubject] != "", []byte(e.Name()))
 }
 
 // IsImage says whether the entry is of one of the two classes of images, and not
@@ -86,17 +86,17 @@ func (e Entry) IsImage() bool { return e.Kind() <= KindImage && !e.IsCosignTag()
 // stores signatures, attestations and SBOMs of the digest in it.
 func (e Entry) IsCosignTag() bool { return isCosignTag(e.Name()) }
 
-func kindOf(mediaType, artifactType, subject, name string) Kind {
+// kindOf judges by an entry's media type, whether it says to be an artifact or a
+// referrer, and its name.
+func kindOf(mediaType string, artifact bool, name []byte) Kind {
 	switch {
-	case content.IsIndex(mediaType) && isFallbackTag(name):
+	case content.IsIndex(mediaType) && isFallbackTag(string(name)):
 		return KindFallback
-	case artifactType != "" || subject != "":
-		return KindArtifact
-	case !content.HasEdges(mediaType):
+	case artifact || !content.HasEdges(mediaType):
 		return KindArtifact
 	case mediaType == content.OCIArtifactManifest || mediaType == content.ORASArtifactManifest:
 		return KindArtifact
-	case name != "":
+	case len(name) > 0:
 		return KindNamedImage
 	}
 	return KindImage

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/ocilayout/ocilayout/content"
 )
@@ -26,6 +27,7 @@ type Index struct {
 	tail      int64                      // offset of the last "}"
 	empty     bool                       // the top-level object has no members
 	arena     bytes.Buffer               // names while it is read
+	types     map[string]string          // media types seen
 }
 
 // A span is where an entry lies, and what is kept of it.
@@ -44,7 +46,7 @@ var digestSeed = maphash.MakeSeed()
 
 // readIndex scans index.json once.
 func readIndex(src io.ReaderAt, size int64, limits content.Limits) (*Index, error) {
-	x := &Index{src: src, size: size, fields: map[string]json.RawMessage{}, open: -1, end: -1}
+	x := &Index{src: src, size: size, fields: map[string]json.RawMessage{}, open: -1, end: -1, types: map[string]string{}}
 	s := newScanner(io.NewSectionReader(src, 0, size), limits)
 	if size < int64(len(s.buf)) {
 		s.buf = s.buf[:max(size, 16)]
@@ -108,6 +110,9 @@ func (x *Index) member(s *scanner, limits content.Limits) error {
 	}
 	if _, twice := x.fields[key]; twice || key == "manifests" && (x.open >= 0 || x.null[1] > 0) {
 		return content.Errorf(content.ErrCorrupt, "key %q is there twice", key)
+	}
+	if key != "manifests" && strings.EqualFold(key, "manifests") {
+		return content.Errorf(content.ErrCorrupt, "key %q is manifests to some readers and not to others", key)
 	}
 	if key != "manifests" {
 		raw, _, err := s.value()
@@ -204,13 +209,28 @@ func summarize(e Entry) summary {
 }
 
 func (x *Index) add(s *summary, off int64, n int) {
-	sp := span{off: off, len: uint32(n), kind: s.kind(), digest: maphash.Bytes(digestSeed, s.digest)}
+	sp := span{off: off, len: uint32(n), digest: maphash.Bytes(digestSeed, s.digest)}
 	sp.ref = x.keep(s.refName)
 	sp.name = sp.ref
+	name := s.refName
 	if len(s.imageName) > 0 {
 		sp.name = x.keep(s.imageName)
+		name = s.imageName
 	}
+	sp.kind = kindOf(x.mediaType(s.mediaType), len(s.artifactType)+len(s.subject) > 0, name)
 	x.spans = append(x.spans, sp)
+}
+
+// mediaType is b as a string; the same one for equal types, of which there are few.
+func (x *Index) mediaType(b []byte) string {
+	if t, ok := x.types[string(b)]; ok {
+		return t
+	}
+	t := string(b)
+	if len(x.types) < 100 {
+		x.types[t] = t
+	}
+	return t
 }
 
 func (x *Index) keep(b []byte) text {

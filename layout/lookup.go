@@ -22,12 +22,12 @@ func (l lookup) resolve(name string) (Entry, error) {
 	var best [4][]int
 	m := newMatcher(name)
 	for i := range l.n {
-		if s, ok := l.live(i); ok {
-			rank := m.rank(s.Name, s.RefName)
+		s, ok := l.live(i)
+		if rank := m.rank(s.Name, s.RefName); ok && rank > 0 {
 			best[rank] = append(best[rank], i)
 		}
 	}
-	for _, found := range best[1:] {
+	for _, found := range best {
 		if len(found) > 0 {
 			return l.one(name, found)
 		}

@@ -14,17 +14,6 @@ type summary struct {
 	imageName, refName, subject     []byte
 }
 
-func (s *summary) name() []byte {
-	if len(s.imageName) > 0 {
-		return s.imageName
-	}
-	return s.refName
-}
-
-func (s *summary) kind() Kind {
-	return kindOf(string(s.mediaType), string(s.artifactType), string(s.subject), string(s.name()))
-}
-
 // quickEntry steps over the entry at the start of b, checking its grammar, and
 // summarises it in the same pass. plain is false where the summary may differ from
 // what encoding/json would make of the entry: then the caller decodes it in full.

@@ -70,15 +70,16 @@ func ParseReference(s string) (Reference, error) {
 	return ref, nil
 }
 
-// cutDigest cuts at the last "@". What follows is a digest if it has a ":", unless
-// the whole is a path that is there.
+// cutDigest cuts at the last "@", if a digest follows: if it has a ":", and the "@"
+// is not in the name of a directory that is there.
 func cutDigest(s string) (path, d string, ok bool) {
 	i := strings.LastIndexByte(s, '@')
-	if i < 0 || !strings.Contains(s[i:], ":") || exists(s) {
+	if i < 0 {
 		return s, "", false
 	}
-	if strings.ContainsAny(s[i:], "/\\") && !strings.HasPrefix(s[i:], "@sha") {
-		return s, "", false // an "@" in a directory's name
+	colon := strings.IndexByte(s[i:], ':')
+	if colon < 0 || exists(s) || exists(s[:i+colon]) {
+		return s, "", false
 	}
 	return s[:i], s[i+1:], true
 }

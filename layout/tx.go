@@ -1,12 +1,15 @@
 package layout
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"hash/maphash"
 	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/internal/durable"
@@ -255,6 +258,9 @@ func (tx *Tx) additions() func(after int) []Entry {
 			behind[a.after] = append(behind[a.after], a.entry)
 		}
 	}
+	for _, entries := range behind {
+		slices.SortStableFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Kind(), b.Kind()) })
+	}
 	return func(after int) []Entry { return behind[after] }
 }
 
@@ -299,8 +305,19 @@ func (tx *Tx) Tag(e Entry, name string, p Policy) (Change, error) {
 	if e.Raw == nil {
 		e = NewEntry(e.Descriptor)
 	}
-	e = e.WithName(name)
+	return tx.Bring(e.WithName(name), p)
+}
+
+// Bring is Tag with the name that e has: its annotations stay as another tool wrote
+// them. An entry without a name is added.
+func (tx *Tx) Bring(e Entry, p Policy) (Change, error) {
 	change := Change{Name: e.Name(), New: e.Digest}
+	if change.Name == "" {
+		return change, tx.Add(e)
+	}
+	if e.Raw == nil {
+		e = NewEntry(e.Descriptor)
+	}
 	old := tx.called(e.Name())
 	e, err := tx.uniqueRef(e)
 	if err != nil {
@@ -380,32 +397,71 @@ func (tx *Tx) Add(e Entry) error {
 	return nil
 }
 
-// Remove takes out every entry that match wants gone, and returns them. Their
-// content stays until gc.
-func (tx *Tx) Remove(match func(Entry) bool) ([]Entry, error) {
-	var gone []Entry
-	w := window{src: tx.base.src}
-	for i := range tx.base.spans {
-		if tx.removed[i] {
-			continue
-		}
-		e, ok := tx.replaced[i]
-		if !ok {
-			var err error
-			if e, err = w.entry(&tx.base.spans[i]); err != nil {
-				return nil, err
+// Untag takes out the entries whose name is exactly name, and returns them; none is
+// no error. Their content stays until gc.
+func (tx *Tx) Untag(name string) ([]Entry, error) {
+	return tx.drop(tx.called(name))
+}
+
+// RemoveDigest takes out the entries of a digest, and returns them; none is no
+// error. Their content stays until gc.
+func (tx *Tx) RemoveDigest(d content.Digest) ([]Entry, error) {
+	var found []int
+	for i, h := 0, maphash.String(digestSeed, string(d)); i < tx.total(); i++ {
+		if i < len(tx.base.spans) && tx.base.spans[i].digest != h {
+			if _, replaced := tx.replaced[i]; !replaced {
+				continue
 			}
 		}
-		if match(e) {
-			tx.remove(i)
-			gone = append(gone, e)
+		if _, ok := tx.live(i); !ok {
+			continue
+		}
+		e, err := tx.at(i)
+		if err != nil {
+			return nil, err
+		}
+		if e.Digest == d {
+			found = append(found, i)
 		}
 	}
-	for i := range tx.added {
-		if a := &tx.added[i]; !a.dropped && match(a.entry) {
-			a.dropped = true
-			gone = append(gone, a.entry)
+	return tx.drop(found)
+}
+
+func (tx *Tx) drop(numbers []int) ([]Entry, error) {
+	var gone []Entry
+	for _, i := range numbers {
+		e, err := tx.at(i)
+		if err != nil {
+			return nil, err
 		}
+		tx.remove(i)
+		gone = append(gone, e)
 	}
 	return gone, nil
+}
+
+// Remove takes out every entry that match wants gone, and returns them. It reads
+// every entry. Their content stays until gc.
+func (tx *Tx) Remove(match func(Entry) bool) ([]Entry, error) {
+	var found []int
+	w := window{src: tx.base.src}
+	for i := range tx.total() {
+		if _, ok := tx.live(i); !ok {
+			continue
+		}
+		var e Entry
+		var err error
+		if _, replaced := tx.replaced[i]; i < len(tx.base.spans) && !replaced {
+			e, err = w.entry(&tx.base.spans[i])
+		} else {
+			e, err = tx.at(i)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if match(e) {
+			found = append(found, i)
+		}
+	}
+	return tx.drop(found)
 }

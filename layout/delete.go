@@ -1,0 +1,75 @@
+package layout
+
+import (
+	"context"
+
+	"github.com/ocilayout/ocilayout/content"
+)
+
+// A Deletion says what Delete took out of index.json. The blobs stay until gc.
+type Deletion struct {
+	Digest    content.Digest   `json:"digest"`
+	Names     []string         `json:"names"`     // that the manifest had
+	Referrers []content.Digest `json:"referrers"` // that went with it
+	Left      int              `json:"left"`      // referrers that stay without their subject
+}
+
+// Delete takes every entry of a manifest out of index.json, in one transaction.
+// With its referrers, theirs go too, at any depth, with the lists of referrers and
+// the entries that cosign made for them. ErrNotFound if no entry has the digest.
+func (l *Layout) Delete(ctx context.Context, d content.Digest, withReferrers bool) (Deletion, error) {
+	if err := content.CheckDigest(d); err != nil {
+		return Deletion{}, err
+	}
+	referrers, err := l.ReferrerMap(ctx)
+	if err != nil {
+		return Deletion{}, err
+	}
+	report := Deletion{Digest: d, Names: []string{}, Referrers: []content.Digest{}}
+	going, known := []content.Digest{d}, map[content.Digest]bool{d: true}
+	for i := 0; withReferrers && i < len(going); i++ {
+		for _, r := range referrers.Of(going[i]) {
+			if !known[r.Digest] {
+				known[r.Digest] = true
+				going = append(going, r.Digest)
+				report.Referrers = append(report.Referrers, r.Digest)
+			}
+		}
+	}
+	if !withReferrers {
+		report.Left = len(referrers.Of(d))
+	}
+	err = l.Update(ctx, func(tx *Tx) error {
+		report.Names = []string{}
+		gone, err := tx.Remove(func(e Entry) bool { return e.Digest == d })
+		if err != nil {
+			return err
+		}
+		if len(gone) == 0 {
+			return content.AtDigest(d, content.Errorf(content.ErrNotFound, "no entry has this digest"))
+		}
+		for _, e := range gone {
+			if e.Name() != "" {
+				report.Names = append(report.Names, e.Name())
+			}
+		}
+		if !withReferrers {
+			return nil
+		}
+		_, err = tx.Remove(belongsTo(going))
+		return err
+	})
+	return report, content.At(l.path, err)
+}
+
+// belongsTo says of entries whether they are among the digests, or stand for what
+// refers to one of them.
+func belongsTo(digests []content.Digest) func(Entry) bool {
+	set, tags := map[content.Digest]bool{}, map[string]bool{}
+	for _, d := range digests {
+		set[d], tags[FallbackTag(d)] = true, true
+	}
+	return func(e Entry) bool {
+		return set[e.Digest] || set[cosignSubject(e.Name())] || e.Kind() == KindFallback && tags[e.Name()]
+	}
+}

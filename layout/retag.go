@@ -1,0 +1,137 @@
+package layout
+
+import (
+	"context"
+
+	"github.com/ocilayout/ocilayout/content"
+)
+
+// TagOptions say what becomes of a name that is there. The zero value moves it.
+type TagOptions struct {
+	Policy Policy
+	// Keep leaves what a name pointed to as an untagged entry, so that gc keeps it.
+	Keep bool
+}
+
+// TagNames gives more names to what ref means, all in one transaction, and says
+// what became of each. ref.Layout is not looked at.
+func (l *Layout) TagNames(ctx context.Context, ref Reference, names []string, o TagOptions) ([]Change, error) {
+	var changes []Change
+	err := l.Update(ctx, func(tx *Tx) error {
+		changes = nil
+		e, err := l.tagTarget(ctx, tx, ref)
+		if err != nil {
+			return content.At(l.path, err)
+		}
+		for _, name := range names {
+			change, err := tx.retag(e, name, o)
+			if err != nil {
+				return content.At(l.path, err)
+			}
+			changes = append(changes, change)
+		}
+		return nil
+	})
+	return changes, err
+}
+
+// tagTarget finds what is to be named: an entry, or a manifest that none names.
+func (l *Layout) tagTarget(ctx context.Context, tx *Tx, ref Reference) (Entry, error) {
+	e, err := tx.Lookup(ref)
+	if err != nil || e.Digest != "" {
+		return e, err
+	}
+	desc, err := l.describeBlob(ctx, ref.Digest)
+	if err != nil {
+		return e, err
+	}
+	if !content.HasEdges(desc.MediaType) {
+		return e, content.AtDigest(ref.Digest, content.Errorf(content.ErrInvalid, "only a manifest or index can have a name"))
+	}
+	e = NewEntry(desc)
+	if !content.IsIndex(desc.MediaType) {
+		p, err := content.PlatformOf(ctx, l, desc, l.Limits())
+		if err != nil {
+			return e, err
+		}
+		e = e.platformed(p)
+	}
+	return e, nil
+}
+
+// retag is Tag, with what had the name kept if o says so.
+func (tx *Tx) retag(e Entry, name string, o TagOptions) (Change, error) {
+	var old []Entry
+	if o.Keep {
+		for _, i := range tx.called(e.WithName(name).Name()) {
+			had, err := tx.at(i)
+			if err != nil {
+				return Change{}, err
+			}
+			old = append(old, had)
+		}
+	}
+	change, err := tx.Tag(e, name, o.Policy)
+	if err != nil || !change.Moved() {
+		return change, err
+	}
+	for _, had := range old {
+		if err := tx.Add(had.WithName("")); err != nil {
+			return change, err
+		}
+	}
+	return change, nil
+}
+
+// Untag takes away the names that refs mean, in one transaction: of a reference
+// with a digest alone every name of it. With keep the content stays as an
+// untagged entry; without, the next gc takes what no other entry reaches. A
+// reference to nothing is ErrNotFound, and then no name goes.
+func (l *Layout) Untag(ctx context.Context, refs []Reference, keep bool) ([]Change, error) {
+	var changes []Change
+	err := l.Update(ctx, func(tx *Tx) error {
+		changes = nil
+		for _, ref := range refs {
+			gone, err := tx.untag(ref, keep)
+			if err != nil {
+				return content.At(l.path, err)
+			}
+			changes = append(changes, gone...)
+		}
+		return nil
+	})
+	return changes, err
+}
+
+func (tx *Tx) untag(ref Reference, keep bool) ([]Change, error) {
+	if ref.Name == "" && ref.Digest == "" {
+		return nil, content.Errorf(content.ErrInvalid, "say which name goes")
+	}
+	e, err := tx.Lookup(ref)
+	if err != nil {
+		return nil, err
+	}
+	gone, err := tx.Remove(func(x Entry) bool {
+		if ref.Name == "" {
+			return x.Digest == ref.Digest && x.Name() != ""
+		}
+		return x.Name() == e.Name() && (ref.Digest == "" || x.Digest == ref.Digest)
+	})
+	if err == nil && len(gone) == 0 {
+		err = content.Errorf(content.ErrNotFound, "%s has no name", ref.Digest)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var changes []Change
+	for _, x := range gone {
+		changes = append(changes, Change{Name: x.Name(), Old: x.Digest})
+		if !keep {
+			continue
+		}
+		if err := tx.Add(x.WithName("")); err != nil {
+			return nil, err
+		}
+	}
+	return changes, nil
+}
