@@ -1,0 +1,238 @@
+package layout
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/ocilayout/ocilayout/content"
+)
+
+// A Source is what Transfer takes from a layout: what a reference means, or with
+// neither name nor digest every entry. Ref.Layout is not looked at.
+type Source struct {
+	*Reader
+	Ref Reference
+}
+
+func (s Source) whole() bool { return s.Ref.Name == "" && s.Ref.Digest == "" }
+
+// TransferOptions say what is taken and how. The zero value takes everything that
+// belongs to an image.
+type TransferOptions struct {
+	CopyOptions
+	// Name is what the one image taken is called in the destination; "" keeps names.
+	Name string
+	// NoReferrers leaves out what has something else as its subject, and the
+	// entries that cosign made, unless it is what a Source asks for.
+	NoReferrers bool
+	// Policy says what becomes of names that other content has.
+	Policy Policy
+}
+
+// A TransferReport says what a transfer did.
+type TransferReport struct {
+	Names     []Change `json:"names"`
+	Referrers int      `json:"referrers"` // that came along with what they refer to
+	CopyReport
+}
+
+// Transfer copies images between layouts with all that refers to them, and names
+// them in one transaction once their content is durable. Entries keep the bytes
+// that they have in the source's index.json, unless one is renamed. Lists of
+// referrers become one with those of the destination. If it fails, the names in
+// dst are as before.
+func Transfer(ctx context.Context, dst *Layout, sources []Source, o TransferOptions) (report TransferReport, err error) {
+	t := transfer{dst: dst, o: o, batch: dst.Batch()}
+	t.report.Names = []Change{}
+	defer func() { err = errors.Join(err, t.batch.Close()) }()
+	for _, src := range sources {
+		if err := t.gather(ctx, src); err != nil {
+			return t.report, content.At(src.Path(), err)
+		}
+	}
+	if err := t.rename(); err != nil {
+		return t.report, err
+	}
+	if err := t.batch.Publish(ctx); err != nil {
+		return t.report, err
+	}
+	err = dst.Update(ctx, func(tx *Tx) error {
+		t.report.Names = []Change{}
+		return t.commit(ctx, tx)
+	})
+	return t.report, content.At(dst.Path(), err)
+}
+
+type transfer struct {
+	dst    *Layout
+	o      TransferOptions
+	batch  *Batch
+	images []Entry // what was asked for
+	extra  []Entry // entries that belong to it
+	lists  []referrerList
+	report TransferReport
+}
+
+// gather stages what one source gives, and notes its entries.
+func (t *transfer) gather(ctx context.Context, src Source) error {
+	referrers, err := src.ReferrerMap(ctx)
+	if err != nil {
+		return err
+	}
+	if src.whole() {
+		return t.gatherAll(ctx, src, referrers)
+	}
+	e, err := src.Lookup(ctx, src.Ref)
+	if err != nil {
+		return err
+	}
+	t.images = append(t.images, e)
+	seen := map[content.Digest]bool{}
+	if err := t.copyGraph(ctx, src, []content.Descriptor{e.Descriptor}, seen); err != nil || t.o.NoReferrers {
+		return err
+	}
+	cosign, err := cosignEntries(ctx, src.Reader)
+	if err != nil {
+		return err
+	}
+	// What refers to an image may itself be referred to, and so on.
+	done := map[content.Digest]bool{}
+	for {
+		roots := t.belonging(seen, done, referrers, cosign)
+		if len(roots) == 0 {
+			return nil
+		}
+		if err := t.copyGraph(ctx, src, roots, seen); err != nil {
+			return err
+		}
+	}
+}
+
+// gatherAll stages every entry, each as it is.
+func (t *transfer) gatherAll(ctx context.Context, src Source, referrers ReferrerMap) error {
+	isReferrer := referrers.all()
+	var roots []content.Descriptor
+	err := src.View(ctx, func(x *Index) error {
+		for e, err := range x.Entries() {
+			if err != nil {
+				return err
+			}
+			belongs := e.Kind() == KindFallback || e.IsCosignTag() || isReferrer[e.Digest]
+			switch {
+			case belongs && t.o.NoReferrers:
+				continue
+			case belongs:
+				t.extra = append(t.extra, e)
+			default:
+				t.images = append(t.images, e)
+			}
+			roots = append(roots, e.Descriptor)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if !t.o.NoReferrers {
+		t.report.Referrers += len(isReferrer)
+	}
+	return t.copyGraph(ctx, src, roots, map[content.Digest]bool{})
+}
+
+func (t *transfer) copyGraph(ctx context.Context, src Source, roots []content.Descriptor, seen map[content.Digest]bool) error {
+	o := t.o.CopyOptions
+	o.Seen = seen
+	report, err := CopyGraph(ctx, t.batch, src.Reader, roots, o)
+	t.report.add(report)
+	return err
+}
+
+func (r *CopyReport) add(more CopyReport) {
+	r.Blobs += more.Blobs
+	r.Bytes += more.Bytes
+	r.Present += more.Present
+	r.Absent = append(r.Absent, more.Absent...)
+}
+
+// belonging notes what refers to what has been seen since the last time, and
+// returns it. done is the set of subjects that it has been through.
+func (t *transfer) belonging(seen, done map[content.Digest]bool, referrers ReferrerMap, cosign map[content.Digest][]Entry) []content.Descriptor {
+	var roots []content.Descriptor
+	for _, subject := range slices.Sorted(maps.Keys(seen)) {
+		if done[subject] {
+			continue
+		}
+		done[subject] = true
+		if found := referrers.Of(subject); len(found) > 0 {
+			t.lists = append(t.lists, referrerList{tag: FallbackTag(subject), children: found})
+			t.report.Referrers += len(found)
+			roots = append(roots, found...)
+		}
+		for _, e := range cosign[subject] {
+			t.extra = append(t.extra, e)
+			t.report.Referrers++
+			roots = append(roots, e.Descriptor)
+		}
+	}
+	return roots
+}
+
+// cosignEntries lists the entries that cosign made, by the digest in their names.
+func cosignEntries(ctx context.Context, r *Reader) (map[content.Digest][]Entry, error) {
+	found := map[content.Digest][]Entry{}
+	err := r.View(ctx, func(x *Index) error {
+		for e, err := range x.EntriesIf(func(s Summary) bool { return isCosignTag(s.Name) }) {
+			if err != nil {
+				return err
+			}
+			subject := cosignSubject(e.Name())
+			found[subject] = append(found[subject], e)
+		}
+		return nil
+	})
+	return found, err
+}
+
+// rename gives the one image its new name.
+func (t *transfer) rename() error {
+	if t.o.Name == "" {
+		return nil
+	}
+	if err := CheckName(t.o.Name); err != nil {
+		return err
+	}
+	if len(t.images) != 1 {
+		return content.Errorf(content.ErrInvalid, "%d images can't all be called %q", len(t.images), t.o.Name)
+	}
+	t.images[0] = t.images[0].WithName(t.o.Name)
+	return nil
+}
+
+// commit brings in the entries and lists.
+func (t *transfer) commit(ctx context.Context, tx *Tx) error {
+	for _, list := range [][]Entry{t.images, t.extra} {
+		for _, e := range list {
+			if e.Kind() == KindFallback {
+				if err := t.mergeEntry(ctx, tx, e); err != nil {
+					return err
+				}
+				continue
+			}
+			change, err := tx.Bring(e, t.o.Policy)
+			if err != nil {
+				return err
+			}
+			if change.Name != "" {
+				t.report.Names = append(t.report.Names, change)
+			}
+		}
+	}
+	for _, list := range t.lists {
+		if err := t.mergeList(ctx, tx, list); err != nil {
+			return err
+		}
+	}
+	return nil
+}
