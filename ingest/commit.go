@@ -50,34 +50,37 @@ func (im *importer) commit(ctx context.Context, dst *layout.Layout, roots []root
 	return result, nil
 }
 
-// enter puts one root into index.json. An entry whose name is beyond our rules
-// keeps it, unindexed by it.
+// enter puts one root into index.json.
 func (im *importer) enter(tx *layout.Tx, r root, result *Result) error {
 	image := Image{Name: r.name, Digest: r.entry.Digest, MediaType: r.entry.MediaType, Size: r.entry.Size}
 	if r.entry.Platform != nil {
 		image.Platform = content.FormatPlatform(*r.entry.Platform)
 	}
-	if r.name == "" || layout.CheckName(r.name) != nil {
-		result.Images = append(result.Images, image)
-		return im.enterUnnamed(tx, r)
-	}
-	change, err := tx.Tag(r.entry, r.name, im.o.Policy)
+	change, err := im.bring(tx, r)
 	if err != nil {
 		return err
 	}
-	image.Name = change.Name
+	if r.name != "" {
+		image.Name = change.Name
+		result.Changes = append(result.Changes, change)
+	}
 	result.Images = append(result.Images, image)
-	result.Changes = append(result.Changes, change)
 	return nil
 }
 
-// enterUnnamed brings in an entry as it is. An image that was made here needs none
-// if its manifest has one already.
-func (im *importer) enterUnnamed(tx *layout.Tx, r root) error {
-	if !r.asIs {
-		if there, err := tx.ByDigest(r.entry.Digest); err != nil || len(there) > 0 {
-			return err
-		}
+// bring adds or replaces an entry. One that comes from an index.json keeps its
+// annotations, unless it was to be renamed. An image without a name that was made
+// here needs no entry if its manifest has one already.
+func (im *importer) bring(tx *layout.Tx, r root) (layout.Change, error) {
+	switch {
+	case r.asIs && r.name == r.entry.Name():
+		return tx.Bring(r.entry, im.o.Policy)
+	case r.name != "":
+		return tx.Tag(r.entry, r.name, im.o.Policy)
 	}
-	return tx.Add(r.entry)
+	there, err := tx.ByDigest(r.entry.Digest)
+	if err != nil || len(there) > 0 {
+		return layout.Change{}, err
+	}
+	return layout.Change{}, tx.Add(r.entry)
 }

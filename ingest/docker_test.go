@@ -21,7 +21,7 @@ import (
 
 // base is a layer that two images share, larger than a block of the compressor.
 var base = build.Layer{Files: []build.File{
-	build.Dir("usr"), {Name: "usr/big", Body: bytes.Repeat(build.Random(1, 1<<16), 40)}, build.Text("usr/small", "x"),
+	build.Dir("usr"), {Name: "usr/big", Body: bytes.Repeat(build.Random(1, 1<<16), 18)}, build.Text("usr/small", "x"),
 }}
 
 func appLayer(s string) build.Layer {

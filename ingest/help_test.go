@@ -3,7 +3,6 @@ package ingest_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -14,59 +13,26 @@ import (
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/ingest"
+	"github.com/ocilayout/ocilayout/internal/testkit"
 	"github.com/ocilayout/ocilayout/internal/testkit/build"
 	"github.com/ocilayout/ocilayout/layout"
 )
 
-// newLayout is an empty layout. What is in it at the end of the test is proven.
+// newLayout is an empty layout. What is in it at the end of the test is verified.
 func newLayout(t testing.TB) *layout.Layout {
 	t.Helper()
-	l, err := layout.Init(context.Background(), filepath.Join(t.TempDir(), "layout"), layout.Options{NoSync: true})
+	dir := filepath.Join(t.TempDir(), "layout")
+	l, err := layout.Init(context.Background(), dir, layout.Options{NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}
+	testkit.Watch(t, dir)
 	t.Cleanup(func() {
-		prove(t, l)
 		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	return l
-}
-
-// prove reads everything that the layout's entries reach, and every other blob.
-func prove(t testing.TB, l *layout.Layout) {
-	t.Helper()
-	ctx := context.Background()
-	var roots []content.Descriptor
-	for _, e := range entries(t, l) {
-		roots = append(roots, e.Descriptor)
-	}
-	err := content.Walk(ctx, l, roots, content.WalkOptions{}, func(n content.Node) error {
-		if n.Absent || content.IsForeign(n.MediaType) {
-			return nil
-		}
-		return drain(l.Fetch(ctx, n.Descriptor))
-	})
-	if err != nil {
-		t.Errorf("the layout is not whole: %v", err)
-	}
-	for b, err := range l.Blobs(ctx) {
-		if err == nil {
-			err = drain(l.Fetch(ctx, content.Descriptor{Digest: b.Digest, Size: b.Size}))
-		}
-		if err != nil {
-			t.Errorf("a blob is bad: %v", err)
-		}
-	}
-}
-
-func drain(rc io.ReadCloser, err error) error {
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(io.Discard, rc)
-	return errors.Join(err, rc.Close())
 }
 
 func entries(t testing.TB, l *layout.Layout) []layout.Entry {
@@ -209,10 +175,11 @@ func fetch(t testing.TB, l *layout.Layout, d content.Descriptor) []byte {
 	return data
 }
 
-// jsonOf decodes data into v.
-func jsonOf(t testing.TB, v any, data []byte) {
-	t.Helper()
-	if err := json.Unmarshal(data, v); err != nil {
-		t.Fatal(err)
+// drain reads a blob to its verdict.
+func drain(rc io.ReadCloser, err error) error {
+	if err != nil {
+		return err
 	}
+	_, err = io.Copy(io.Discard, rc)
+	return errors.Join(err, rc.Close())
 }

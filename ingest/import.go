@@ -69,11 +69,10 @@ func Import(ctx context.Context, dst *layout.Layout, src Source, o Options) (Res
 	if err := o.check(); err != nil {
 		return Result{}, err
 	}
-	in, err := open(ctx, src, o.Limits.WithDefaults())
+	in, err := open(ctx, src)
 	if err != nil {
 		return Result{}, content.At(src.Name, err)
 	}
-	defer in.close()
 	batch := dst.Batch()
 	defer func() { _ = batch.Close() }() // it only drops what is not published
 

@@ -46,11 +46,19 @@ func (im *importer) scan(ctx context.Context, in *input) error {
 	if in.at != nil {
 		return im.scanFile(ctx, in)
 	}
-	tr := tarx.NewReader(in.plain, tarx.Limits{MaxMembers: im.o.Limits.Members})
+	plain, err := in.decompress(im.o.Limits)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = plain.Close() }() // it only gives back buffers
+	tr := tarx.NewReader(plain, tarx.Limits{MaxMembers: im.o.Limits.Members})
 	for {
 		h, err := tr.Next()
 		if err == io.EOF {
-			return in.drain()
+			// What follows is padding, which a program writing into our standard input
+			// wants to be rid of, and the checksum of the compression.
+			_, err := io.Copy(io.Discard, plain)
+			return err
 		}
 		if err != nil {
 			return err

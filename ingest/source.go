@@ -19,14 +19,12 @@ type input struct {
 	name   string
 	raw    *bufio.Reader // as it came
 	format compress.Format
-	plain  io.Reader // decompressed
-	zip    io.Closer // the decompressor; nil for none
 	at     io.ReaderAt
 	size   int64 // bytes at at
 }
 
 // open finds out how src is compressed. It reads no more than a buffer.
-func open(ctx context.Context, src Source, limits content.Limits) (*input, error) {
+func open(ctx context.Context, src Source) (*input, error) {
 	in := &input{name: src.Name}
 	total := int64(-1)
 	if at, size, ok := regular(src.Reader); ok {
@@ -38,33 +36,27 @@ func open(ctx context.Context, src Source, limits content.Limits) (*input, error
 	if in.format, err = compress.Sniff(in.raw); err != nil {
 		return nil, err
 	}
-	in.plain = in.raw
-	if in.format == compress.None {
-		return in, nil
+	if in.format != compress.None {
+		in.at = nil
 	}
-	in.at = nil
-	zip, err := compress.NewReader(in.raw, in.format, compress.Limits{MaxRatio: limits.Ratio})
-	if err != nil {
-		return nil, err
-	}
-	in.plain, in.zip = bufio.NewReaderSize(zip, streamBuffer), zip
 	return in, nil
 }
 
-func (in *input) close() {
-	if in.zip != nil {
-		_ = in.zip.Close() // it only gives back buffers
+// decompress begins to read the archive as a plain one. The caller closes it.
+func (in *input) decompress(limits content.Limits) (io.ReadCloser, error) {
+	if in.format == compress.None {
+		return io.NopCloser(in.raw), nil
 	}
+	plain, err := compress.NewReader(in.raw, in.format, compress.Limits{MaxRatio: limits.Ratio})
+	if err != nil {
+		return nil, err
+	}
+	return buffered{bufio.NewReaderSize(plain, streamBuffer), plain}, nil
 }
 
-// drain reads what follows the archive's end: its padding, so that a program
-// writing into our standard input may finish, and the checksum of its compression.
-func (in *input) drain() error {
-	if in.at != nil {
-		return nil
-	}
-	_, err := io.Copy(io.Discard, in.plain)
-	return err
+type buffered struct {
+	*bufio.Reader
+	io.Closer
 }
 
 // regular gives random access to what r still has, if it is a regular file or
