@@ -142,6 +142,7 @@ func (x *Index) array(s *scanner) error {
 	x.open = s.base + int64(s.pos)
 	s.pos++
 	x.spans = make([]span, 0, min(x.size/200+1, 1<<17))
+	x.arena.Grow(int(min(x.size/16, 1<<21)))
 	for {
 		c, ok, err := s.next()
 		if err != nil || !ok {

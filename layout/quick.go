@@ -87,20 +87,14 @@ func quickString(b []byte, to *[]byte, plain *bool) (int, error) {
 		*plain = false
 		return skipValue(b, 1)
 	}
-	n, err := skipString(b)
+	n, isText, err := skipPlain(b)
 	if err != nil {
 		return n, err
 	}
-	value := b[1 : n-1]
-	for _, c := range value {
-		if c == '\\' || c >= 0x80 {
-			*plain = false
-		}
-	}
-	if *to != nil {
+	if !isText || *to != nil {
 		*plain = false
 	}
-	*to = value
+	*to = b[1 : n-1]
 	return n, nil
 }
 

@@ -2,6 +2,7 @@ package layout
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"io"
@@ -175,14 +176,21 @@ func skipWord(b []byte, word string) (int, error) {
 	return len(word), nil
 }
 
-// skipString steps over a string. Plain ones, nearly all, cost one search for the
-// quote; one with escapes is left to encoding/json to judge.
+// skipString steps over a string.
 func skipString(b []byte) (int, error) {
+	n, _, err := skipPlain(b)
+	return n, err
+}
+
+// skipPlain steps over a string and says whether its bytes are its text. Nearly all
+// are plain, and cost a search for the quote and a look at eight bytes at a time;
+// one with escapes is left to encoding/json to judge.
+func skipPlain(b []byte) (n int, plain bool, err error) {
 	i := 1
 	for {
 		n := bytes.IndexByte(b[i:], '"')
 		if n < 0 {
-			return 0, errShort
+			return 0, false, errShort
 		}
 		i += n
 		backslashes := 0
@@ -194,15 +202,37 @@ func skipString(b []byte) (int, error) {
 			break
 		}
 	}
-	for _, c := range b[1 : i-1] {
+	if isPlain(b[1 : i-1]) {
+		return i, true, nil
+	}
+	if !json.Valid(b[:i]) {
+		return 0, false, errors.New("bad string")
+	}
+	return i, false, nil
+}
+
+// isPlain says whether text is ASCII without control characters and backslashes.
+func isPlain(text []byte) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for len(text) >= 8 {
+		x := binary.LittleEndian.Uint64(text)
+		slash := x ^ ones*'\\'                      // a zero byte where there is one
+		odd := x | (x - ones*0x20) | (slash - ones) // high bit: not ASCII, below a space, or zero
+		if odd&highs != 0 {
+			return isPlainSlow(text)
+		}
+		text = text[8:]
+	}
+	return isPlainSlow(text)
+}
+
+func isPlainSlow(text []byte) bool {
+	for _, c := range text {
 		if c < ' ' || c == '\\' || c >= utf8.RuneSelf {
-			if !json.Valid(b[:i]) {
-				return 0, errors.New("bad string")
-			}
-			break
+			return false
 		}
 	}
-	return i, nil
+	return true
 }
 
 func skipNumber(b []byte) (int, error) {
@@ -213,10 +243,20 @@ func skipNumber(b []byte) (int, error) {
 	if n == len(b) {
 		return 0, errShort
 	}
-	if !json.Valid(b[:n]) {
+	if !isNatural(b[:n]) && !json.Valid(b[:n]) {
 		return 0, errors.New("bad number")
 	}
 	return n, nil
+}
+
+// isNatural says whether a number is digits alone, as nearly all are.
+func isNatural(b []byte) bool {
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return b[0] != '0' || len(b) == 1
 }
 
 // skipComposite steps over an object or array.
