@@ -170,10 +170,10 @@ func holdName(d content.Digest) string { return d.Algorithm().String() + "-" + d
 func (b *Batch) release(d content.Digest) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.held, d)
-	if b.l.lease.dir != "" {
-		_ = os.Remove(filepath.Join(b.l.lease.dir, holdName(d))) // Close removes it otherwise
+	if link := b.held[d]; link != "" {
+		_ = os.Remove(link) // the end of the lease removes it otherwise
 	}
+	delete(b.held, d)
 }
 
 func (l *Layout) blobFile(d content.Digest) string {

@@ -2,6 +2,8 @@ package layout
 
 import (
 	"context"
+	"slices"
+	"errors"
 
 	"github.com/ocilayout/ocilayout/content"
 )
@@ -38,7 +40,7 @@ func (l *Layout) TagNames(ctx context.Context, ref Reference, names []string, o 
 // tagTarget finds what is to be named: an entry, or a manifest that none names.
 func (l *Layout) tagTarget(ctx context.Context, tx *Tx, ref Reference) (Entry, error) {
 	e, err := tx.Lookup(ref)
-	if err != nil || e.Digest != "" {
+	if ref.Name != "" || ref.Digest == "" || !errors.Is(err, content.ErrNotFound) {
 		return e, err
 	}
 	desc, err := l.describeBlob(ctx, ref.Digest)
@@ -103,6 +105,19 @@ func (l *Layout) Untag(ctx context.Context, refs []Reference, keep bool) ([]Chan
 	return changes, err
 }
 
+// losing lists the entries that lose their name where ref, which means e, is
+// untagged: of a digest alone those that have a name, else those called as e is.
+func (tx *Tx) losing(ref Reference, e Entry) ([]int, error) {
+	if ref.Digest == "" {
+		return tx.called(e.Name()), nil
+	}
+	found, err := tx.withDigest(ref.Digest)
+	return slices.DeleteFunc(found, func(i int) bool {
+		s, _ := tx.live(i)
+		return s.Name == "" || ref.Name != "" && s.Name != e.Name()
+	}), err
+}
+
 func (tx *Tx) untag(ref Reference, keep bool) ([]Change, error) {
 	if ref.Name == "" && ref.Digest == "" {
 		return nil, content.Errorf(content.ErrInvalid, "say which name goes")
@@ -111,12 +126,11 @@ func (tx *Tx) untag(ref Reference, keep bool) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	gone, err := tx.Remove(func(x Entry) bool {
-		if ref.Name == "" {
-			return x.Digest == ref.Digest && x.Name() != ""
-		}
-		return x.Name() == e.Name() && (ref.Digest == "" || x.Digest == ref.Digest)
-	})
+	losing, err := tx.losing(ref, e)
+	if err != nil {
+		return nil, err
+	}
+	gone, err := tx.drop(losing)
 	if err == nil && len(gone) == 0 {
 		err = content.Errorf(content.ErrNotFound, "%s has no name", ref.Digest)
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"hash/maphash"
 	"io/fs"
 	"iter"
 	"os"
@@ -270,28 +269,24 @@ func (tx *Tx) Resolve(name string) (Entry, error) {
 }
 
 // Lookup finds the entry of a name, a digest, or both; ref.Layout is not looked at.
-// A digest that has no entry is ErrNotFound.
+// A digest alone that no entry has gives an empty Entry.
 func (tx *Tx) Lookup(ref Reference) (Entry, error) {
-	e, err := pick(ref, tx.Resolve, tx.ByDigest)
-	if err == nil && e.Digest == "" {
-		return e, content.Errorf(content.ErrNotFound, "no entry has digest %s", ref.Digest)
-	}
-	return e, err
+	return pick(ref, tx.Resolve, tx.ByDigest)
 }
 
 // ByDigest returns the entries of a digest, with the changes so far.
 func (tx *Tx) ByDigest(d content.Digest) ([]Entry, error) {
-	if !tx.dirty() {
-		return tx.base.ByDigest(d)
+	numbers, err := tx.withDigest(d)
+	if err != nil {
+		return nil, err
 	}
 	var found []Entry
-	for e, err := range tx.Entries() {
+	for _, i := range numbers {
+		e, err := tx.at(i)
 		if err != nil {
 			return nil, err
 		}
-		if e.Digest == d {
-			found = append(found, e)
-		}
+		found = append(found, e)
 	}
 	return found, nil
 }
@@ -406,23 +401,9 @@ func (tx *Tx) Untag(name string) ([]Entry, error) {
 // RemoveDigest takes out the entries of a digest, and returns them; none is no
 // error. Their content stays until gc.
 func (tx *Tx) RemoveDigest(d content.Digest) ([]Entry, error) {
-	var found []int
-	for i, h := 0, maphash.String(digestSeed, string(d)); i < tx.total(); i++ {
-		if i < len(tx.base.spans) && tx.base.spans[i].digest != h {
-			if _, replaced := tx.replaced[i]; !replaced {
-				continue
-			}
-		}
-		if _, ok := tx.live(i); !ok {
-			continue
-		}
-		e, err := tx.at(i)
-		if err != nil {
-			return nil, err
-		}
-		if e.Digest == d {
-			found = append(found, i)
-		}
+	found, err := tx.withDigest(d)
+	if err != nil {
+		return nil, err
 	}
 	return tx.drop(found)
 }

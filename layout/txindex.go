@@ -1,6 +1,11 @@
 package layout
 
-import "slices"
+import (
+	"hash/maphash"
+	"slices"
+
+	"github.com/ocilayout/ocilayout/content"
+)
 
 // Inside a Tx an entry has a number: that of its span, or behind all spans that of
 // its addition.
@@ -68,6 +73,29 @@ func (tx *Tx) live(i int) (Summary, bool) {
 // called lists the entries whose name is exactly name.
 func (tx *Tx) called(name string) []int {
 	return tx.find("n"+name, func(s Summary) bool { return s.Name == name })
+}
+
+// withDigest lists the entries of a digest.
+func (tx *Tx) withDigest(d content.Digest) ([]int, error) {
+	h := maphash.String(digestSeed, string(d))
+	var found []int
+	for i := range tx.total() {
+		_, replaced := tx.replaced[i]
+		if i < len(tx.base.spans) && !replaced && tx.base.spans[i].digest != h {
+			continue
+		}
+		if _, ok := tx.live(i); !ok {
+			continue
+		}
+		e, err := tx.at(i)
+		if err != nil {
+			return nil, err
+		}
+		if e.Digest == d {
+			found = append(found, i)
+		}
+	}
+	return found, nil
 }
 
 // withRef lists the entries whose ref.name is exactly ref.
