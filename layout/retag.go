@@ -2,8 +2,8 @@ package layout
 
 import (
 	"context"
-	"slices"
 	"errors"
+	"slices"
 
 	"github.com/ocilayout/ocilayout/content"
 )
@@ -40,7 +40,10 @@ func (l *Layout) TagNames(ctx context.Context, ref Reference, names []string, o 
 // tagTarget finds what is to be named: an entry, or a manifest that none names.
 func (l *Layout) tagTarget(ctx context.Context, tx *Tx, ref Reference) (Entry, error) {
 	e, err := tx.Lookup(ref)
-	if ref.Name != "" || ref.Digest == "" || !errors.Is(err, content.ErrNotFound) {
+	switch {
+	case err == nil && e.Digest != "":
+		return e, nil
+	case err != nil && (ref.Name != "" || !errors.Is(err, content.ErrNotFound)):
 		return e, err
 	}
 	desc, err := l.describeBlob(ctx, ref.Digest)
