@@ -66,13 +66,13 @@ func Transfer(ctx context.Context, dst *Layout, sources []Source, o TransferOpti
 }
 
 type transfer struct {
-	dst    *Layout
-	o      TransferOptions
-	batch  *Batch
-	images []Entry // what was asked for
-	extra  []Entry // entries that belong to it
-	lists  []referrerList
-	report TransferReport
+	dst     *Layout
+	o       TransferOptions
+	batch   *Batch
+	entries []Entry // to be brought in
+	images  []int   // those of entries that were asked for and belong to no other
+	lists   []referrerList
+	report  TransferReport
 }
 
 // gather stages what one source gives, and notes its entries.
@@ -88,7 +88,8 @@ func (t *transfer) gather(ctx context.Context, src Source) error {
 	if err != nil {
 		return err
 	}
-	t.images = append(t.images, e)
+	t.images = append(t.images, len(t.entries))
+	t.entries = append(t.entries, e)
 	seen := map[content.Digest]bool{}
 	if err := t.copyGraph(ctx, src, []content.Descriptor{e.Descriptor}, seen); err != nil || t.o.NoReferrers {
 		return err
@@ -120,14 +121,13 @@ func (t *transfer) gatherAll(ctx context.Context, src Source, referrers Referrer
 				return err
 			}
 			belongs := e.Kind() == KindFallback || e.IsCosignTag() || isReferrer[e.Digest]
-			switch {
-			case belongs && t.o.NoReferrers:
+			if belongs && t.o.NoReferrers {
 				continue
-			case belongs:
-				t.extra = append(t.extra, e)
-			default:
-				t.images = append(t.images, e)
 			}
+			if !belongs {
+				t.images = append(t.images, len(t.entries))
+			}
+			t.entries = append(t.entries, e)
 			roots = append(roots, e.Descriptor)
 		}
 		return nil
@@ -171,7 +171,7 @@ func (t *transfer) belonging(seen, done map[content.Digest]bool, referrers Refer
 			roots = append(roots, found...)
 		}
 		for _, e := range cosign[subject] {
-			t.extra = append(t.extra, e)
+			t.entries = append(t.entries, e)
 			t.report.Referrers++
 			roots = append(roots, e.Descriptor)
 		}
@@ -206,27 +206,26 @@ func (t *transfer) rename() error {
 	if len(t.images) != 1 {
 		return content.Errorf(content.ErrInvalid, "%d images can't all be called %q", len(t.images), t.o.Name)
 	}
-	t.images[0] = t.images[0].WithName(t.o.Name)
+	e := &t.entries[t.images[0]]
+	*e = e.WithName(t.o.Name)
 	return nil
 }
 
 // commit brings in the entries and lists.
 func (t *transfer) commit(ctx context.Context, tx *Tx) error {
-	for _, list := range [][]Entry{t.images, t.extra} {
-		for _, e := range list {
-			if e.Kind() == KindFallback {
-				if err := t.mergeEntry(ctx, tx, e); err != nil {
-					return err
-				}
-				continue
-			}
-			change, err := tx.Bring(e, t.o.Policy)
-			if err != nil {
+	for _, e := range t.entries {
+		if e.Kind() == KindFallback {
+			if err := t.mergeEntry(ctx, tx, e); err != nil {
 				return err
 			}
-			if change.Name != "" {
-				t.report.Names = append(t.report.Names, change)
-			}
+			continue
+		}
+		change, err := tx.Bring(e, t.o.Policy)
+		if err != nil {
+			return err
+		}
+		if change.Name != "" {
+			t.report.Names = append(t.report.Names, change)
 		}
 	}
 	for _, list := range t.lists {

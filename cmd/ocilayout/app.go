@@ -100,7 +100,7 @@ func (e *env) globalFlags() []cli.Flag {
 			Usage: "don't wait until data is on the disk: for scratch layouts; writes stay atomic and locked",
 		},
 		&cli.DurationFlag{
-			Name: "lock-timeout", Value: 30 * time.Second, Destination: &g.lockTimeout, EnvVars: []string{"OCILAYOUT_LOCK_TIMEOUT"},
+			Name: "lock-timeout", Value: time.Minute, Destination: &g.lockTimeout, EnvVars: []string{"OCILAYOUT_LOCK_TIMEOUT"},
 			Usage: "wait at most `TIME` for other processes that write names",
 		},
 		&cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Destination: &g.help, Usage: "show help"},

@@ -9,6 +9,20 @@ package main
 // run "OCILAYOUT_UPDATE=1 go test ./cmd/ocilayout" for the help texts and
 // docs/cli.md.
 var commands = []func() *command{
+	initCommand,
+	createCommand,
+	lsCommand,
+	inspectCommand,
+	digestCommand,
+	treeCommand,
+	catCommand,
+	putCommand,
+	tagCommand,
+	untagCommand,
+	deleteCommand,
+	copyCommand,
+	importCommand,
+	exportCommand,
 	versionCommand,
 	completionCommand,
 	manCommand,

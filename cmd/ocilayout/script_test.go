@@ -27,8 +27,9 @@ func TestMain(m *testing.M) {
 //	json-get FILE POINTER WANT  the value at the JSON pointer (RFC 6901) must be
 //	                            WANT: a string as it is, anything else as compact
 //	                            JSON. Without WANT it must be there; with "!" in
-//	                            front it must not be, or not be WANT. "#" as the
-//	                            last step is the length. FILE may be stdout.
+//	                            front it must not be, or not be WANT. "len" as the
+//	                            last step is an array's length. FILE may be stdout.
+//	fixture NAME PATH           write one of fixtures to a directory, or a .tar
 //	json-env NAME FILE POINTER  put the value into an environment variable
 //
 // and the variables GOOS, GOARCH and ESCAPE, a terminal's control sequence.
@@ -46,6 +47,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":    scriptExits,
+			"fixture":  scriptFixture,
 			"json-get": scriptJSONGet,
 			"json-env": scriptJSONEnv,
 		},
@@ -134,7 +136,7 @@ func follow(v any, pointer string) (any, bool) {
 			}
 			v = next
 		case []any:
-			if step == "#" {
+			if step == "len" {
 				return len(at), true
 			}
 			i, err := strconv.Atoi(step)

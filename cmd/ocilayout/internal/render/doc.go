@@ -7,8 +7,9 @@
 //   - nil: nothing is written.
 //   - [Raw]: bytes, written as they are whatever the format.
 //   - string: one line; a JSON string.
-//   - [List]: many items of one kind, streamed: rows of a table; a JSON array
-//     with one item on each line; a template is run once for each item.
+//   - [List], or a slice that is a [Tabler]: many items of one kind: a JSON array
+//     with one item on each line; a template is run once for each item. A List is
+//     streamed, also as rows of a table.
 //   - any other value with json tags: JSON indented by two spaces; a template is
 //     run once; its tables come from [Tabler].
 //

@@ -49,12 +49,12 @@ func (f Format) Write(w io.Writer, result any) error {
 	case "", "table":
 		return writeTable(w, result)
 	case "json":
-		if s, ok := result.(stream); ok {
+		if s, ok := itemize(result); ok {
 			return writeArray(w, s)
 		}
 		return writeJSON(w, result)
 	case "template":
-		if s, ok := result.(stream); ok {
+		if s, ok := itemize(result); ok {
 			return s.items(func(item any) error {
 				return executeTemplate(w, f.template, item, f.terminal)
 			})

@@ -38,7 +38,7 @@ func writeJSON(w io.Writer, v any) error {
 
 // writeArray streams the items of s as a JSON array, each on a line of its own.
 // If s fails midway the array is left open, so that no parser takes it for whole.
-func writeArray(w io.Writer, s stream) error {
+func writeArray(w io.Writer, s itemized) error {
 	out := bufio.NewWriterSize(w, 64<<10)
 	items := &lineTrimmer{w: out}
 	enc := jsonEncoder(items)

@@ -3,6 +3,7 @@ package render
 import (
 	"io"
 	"iter"
+	"reflect"
 )
 
 // A Table is one aligned block of text. Cells are escaped when written.
@@ -45,7 +46,31 @@ type List[T any] struct {
 type stream interface {
 	header() []string
 	rows(yield func([]string) error) error
+	itemized
+}
+
+// itemized is a result of many items: a List, or a slice.
+type itemized interface {
 	items(yield func(any) error) error
+}
+
+func itemize(result any) (itemized, bool) {
+	if s, ok := result.(itemized); ok {
+		return s, true
+	}
+	v := reflect.ValueOf(result)
+	return slice{v}, v.Kind() == reflect.Slice
+}
+
+type slice struct{ reflect.Value }
+
+func (s slice) items(yield func(any) error) error {
+	for i := range s.Len() {
+		if err := yield(s.Index(i).Interface()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l List[T]) header() []string { return l.Header }

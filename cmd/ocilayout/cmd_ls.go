@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/ocilayout/ocilayout/layout"
+)
+
+func lsCommand() *command {
+	var o layout.ListOptions
+	var list ordered
+	return &command{
+		name:  "ls",
+		args:  "LAYOUT",
+		short: "list names, with digest, platform and media type",
+		long:  "What is shown comes from index.json alone, unless -l asks for more.",
+		examples: []example{
+			{"Every name in a layout.", "ocilayout ls images"},
+			{"The digest of each database image, in an archive read in place.", "ocilayout ls images.tar --match 'db*' --format '{{.name}} {{.digest}}'"},
+		},
+		flags: []cli.Flag{
+			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Destination: &o.All, Usage: "list untagged entries, and the tags that stand for referrers and cosign's signatures, too"},
+			&cli.BoolFlag{Name: "long", Aliases: []string{"l"}, Destination: &o.Details, Usage: "read manifests for size, time, platforms and number of referrers"},
+			list.flag("match", "list only names like `PATTERN`, where * is any text"),
+		},
+		run: func(ctx context.Context, e *env, args []string) (any, error) {
+			r, ref, err := e.openReader(args[0])
+			if err != nil {
+				return nil, err
+			}
+			if err := wholeLayout(ref); err != nil {
+				return nil, errors.Join(err, r.Close())
+			}
+			o.Match = list.of("match")
+			return listing(closeAfter(r, r.List(ctx, o)), o.Details), nil
+		},
+	}
+}
