@@ -71,7 +71,7 @@ func (c *checker) fault(ctx context.Context, d content.Digest, err error) error 
 		c.errorf(BlobSize, where, "%s", reason(err))
 	case errors.Is(err, content.ErrUnsupported):
 		c.notef(Unverifiable, where, "%s", reason(err))
-	case errors.Is(err, content.ErrRefused):
+	case errors.Is(err, content.ErrRefused), errors.Is(err, content.ErrInvalid): // a directory, in an archive
 		c.errorf(BlobType, where, "%s", reason(err))
 	default:
 		c.errorf(BlobUnreadable, where, "%s", reason(err))

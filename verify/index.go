@@ -32,6 +32,8 @@ func (c *checker) readIndex(r io.Reader, entry func(raw []byte, n int)) {
 		c.errorf(TooLarge, indexFile, "%v", err)
 	case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
 		c.errorf(JSONInvalid, indexFile, "ends in the middle")
+	case strings.HasSuffix(err.Error(), "exceeded max depth"): // of encoding/json, far above ours
+		c.errorf(Depth, indexFile, "JSON nests deeper than the limit of %d", c.limits.Depth)
 	default:
 		c.errorf(JSONInvalid, indexFile, "not JSON: %v", err)
 	}

@@ -115,7 +115,7 @@ func (c *checker) mergeConfig(v *verdict, r reading) {
 		case content.CheckDigest(want.diffID) != nil || content.CheckDigest(layer.Digest) != nil:
 		case content.IsLayer(layer.MediaType):
 			c.target(layer.Digest).diffID(want)
-		case want.diffID != layer.Digest:
+		case want.diffID != layer.Digest && layer.MediaType != "":
 			where := blobAt(r.desc.Digest)
 			where.digest = layer.Digest
 			c.notef(Opaque, where, "layer %d is of type %q, its diffID is not checked", i, truncate(layer.MediaType))

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"strings"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/layout"
@@ -100,7 +101,8 @@ func (c *checker) files(ctx context.Context) error {
 }
 
 func (c *checker) file(b layout.Blob) {
-	known := b.Digest != "" && c.targets[b.Digest] != nil
+	name := strings.TrimPrefix(b.Path, "blobs/")
+	known := c.targets[content.Digest(strings.Replace(name, "/", ":", 1))] != nil
 	switch {
 	case b.Err != nil && known: // told when it is read
 	case b.Err != nil && b.Digest != "":

@@ -1,0 +1,232 @@
+package testkit_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/export"
+	"github.com/ocilayout/ocilayout/ingest"
+	"github.com/ocilayout/ocilayout/internal/testkit"
+	"github.com/ocilayout/ocilayout/internal/testkit/build"
+	"github.com/ocilayout/ocilayout/internal/testkit/vector"
+	"github.com/ocilayout/ocilayout/layout"
+	"github.com/ocilayout/ocilayout/verify"
+)
+
+// leastVectors must be there, or the corpus went away.
+const leastVectors = 250
+
+// TestVectors takes every vector of testdata/vectors through every door.
+func TestVectors(t *testing.T) {
+	all, err := vector.Load("../../testdata/vectors", leastVectors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range all {
+		t.Run(v.Name, func(t *testing.T) {
+			t.Parallel()
+			switch v.Kind {
+			case "reference":
+				referenceDoor(t, v)
+			case "platform":
+				platformDoor(t, v)
+			case "docker-archive", "rootfs":
+				importDoor(t, v, v.Body)
+			case "oci-archive":
+				verifyDoor(t, v, testkit.File(t, "vector.tar", v.Body))
+				importDoor(t, v, v.Body)
+			default:
+				files := v.Files()
+				dir := filepath.Join(t.TempDir(), "layout")
+				if err := build.WriteDir(dir, files...); err != nil {
+					t.Fatal(err)
+				}
+				archive := build.Tar(files...)
+				verifyDoor(t, v, dir)
+				verifyDoor(t, v, testkit.File(t, "vector.tar", archive))
+				importDoor(t, v, archive)
+			}
+		})
+	}
+}
+
+// outcome is the word of a vector for an error.
+func outcome(err error) string {
+	for _, kind := range []struct {
+		is   error
+		word string
+	}{
+		{content.ErrInvalid, "invalid"}, {content.ErrAmbiguous, "ambiguous"}, {content.ErrCorrupt, "corrupt"},
+		{content.ErrRefused, "refused"}, {content.ErrUnsupported, "unsupported"}, {content.ErrNotFound, "not-found"},
+	} {
+		if errors.Is(err, kind.is) {
+			return kind.word
+		}
+	}
+	if err != nil {
+		return "failed: " + err.Error()
+	}
+	return "ok"
+}
+
+// verifyDoor opens a layout in place and verifies it.
+func verifyDoor(t *testing.T, v vector.Vector, path string) {
+	t.Helper()
+	r, err := layout.OpenReader(path, layout.Options{})
+	if err != nil {
+		if outcome(err) != v.Expect || v.Problem != nil {
+			t.Errorf("open of %s: %s (%v), want %s", filepath.Base(path), outcome(err), err, v.Expect)
+		}
+		return
+	}
+	defer func() { _ = r.Close() }() // only read
+	report, err := verify.Check(context.Background(), r, nil, verify.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, p := range report.Problems {
+		ids = append(ids, p.ID)
+	}
+	slices.Sort(ids)
+	if ids = slices.Compact(ids); !slices.Equal(ids, v.Problem) {
+		t.Errorf("verify of %s: %v, want %v\n%+v", filepath.Base(path), ids, v.Problem, report.Problems)
+	}
+	if report.OK != (v.Expect == "ok") {
+		t.Errorf("verify of %s: ok is %v, want %s", filepath.Base(path), report.OK, v.Expect)
+	}
+}
+
+// importDoor imports an archive into a layout that has an image already. If that
+// fails, the layout must be as it was. If not, what came out of a sound archive
+// must be sound, and come out of an export as it went in.
+func importDoor(t *testing.T, v vector.Vector, archive []byte) {
+	t.Helper()
+	ctx := context.Background()
+	kept := build.NewLayout()
+	kept.Tag("kept", kept.Image(build.Image{Layers: []build.Layer{{Files: []build.File{build.Text("kept", "kept")}}}}))
+	sound := testkit.BrokenOK
+	if v.Expect == "ok" {
+		sound = 0
+	}
+	dir := testkit.Layout(t, kept, sound)
+	before := indexOf(t, dir)
+	err := importTo(ctx, dir, archive, ingest.Options{Rootfs: v.Kind == "rootfs", Rename: map[bool]string{true: "rootfs"}[v.Kind == "rootfs"]})
+	want := v.Import
+	if want == "" {
+		want = v.Expect
+	}
+	if got := outcome(err); got != want {
+		t.Errorf("import: %s (%v), want %s", got, err, want)
+	}
+	if err != nil {
+		if !bytes.Equal(before, indexOf(t, dir)) {
+			t.Error("import failed and changed index.json")
+		}
+		return
+	}
+	exportDoor(t, v, dir)
+}
+
+func importTo(ctx context.Context, dir string, archive []byte, o ingest.Options) error {
+	l, err := layout.Init(ctx, dir, layout.Options{NoSync: true})
+	if err != nil {
+		return err
+	}
+	_, err = ingest.Import(ctx, l, ingest.Source{Reader: bytes.NewReader(archive), Name: "vector"}, o)
+	return errors.Join(err, l.Close())
+}
+
+// exportDoor exports a layout and imports that: nothing is lost, and a second
+// export is the same bytes. Of what is not sound the export may fail.
+func exportDoor(t *testing.T, v vector.Vector, dir string) {
+	t.Helper()
+	ctx := context.Background()
+	first, err := exported(ctx, dir)
+	if err != nil {
+		if v.Expect == "ok" {
+			t.Errorf("export of what was imported: %v", err)
+		}
+		return
+	}
+	again := filepath.Join(t.TempDir(), "again")
+	if err := importTo(ctx, again, first, ingest.Options{}); err != nil {
+		t.Errorf("import of an export: %v", err)
+		return
+	}
+	second, err := exported(ctx, again)
+	if err != nil || !bytes.Equal(first, second) {
+		t.Errorf("export of an import of an export is not the same bytes (%v)", err)
+	}
+	if v.Expect != "ok" {
+		return
+	}
+	testkit.Sound(t, again)
+	a, b := open(t, dir), open(t, again)
+	if d, err := layout.Diff(ctx, a, b, layout.DiffOptions{}); err != nil || !d.Equal {
+		t.Errorf("an export holds other than its layout: %+v, %v", d, err)
+	}
+}
+
+func exported(ctx context.Context, dir string) ([]byte, error) {
+	r, err := layout.OpenReader(dir, layout.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }() // only read
+	roots, err := export.Select(ctx, r, layout.Reference{})
+	if err != nil {
+		return nil, err
+	}
+	var buf bytes.Buffer
+	_, err = export.ToWriter(ctx, &buf, roots, export.Options{})
+	return buf.Bytes(), err
+}
+
+func open(t *testing.T, path string) *layout.Reader {
+	t.Helper()
+	r, err := layout.OpenReader(path, layout.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Close() })
+	return r
+}
+
+func indexOf(t *testing.T, dir string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, "index.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func referenceDoor(t *testing.T, v vector.Vector) {
+	t.Helper()
+	got, err := layout.ParseReference(string(v.Body))
+	if outcome(err) != v.Expect {
+		t.Fatalf("%q: %s (%v), want %s", v.Body, outcome(err), err, v.Expect)
+	}
+	want := layout.Reference{Layout: v.Values["layout"], Name: v.Values["name"], Digest: content.Digest(v.Values["digest"])}
+	if err == nil && got != want {
+		t.Errorf("%q: %+v, want %+v", v.Body, got, want)
+	}
+}
+
+func platformDoor(t *testing.T, v vector.Vector) {
+	t.Helper()
+	got, err := content.ParsePlatform(string(v.Body))
+	if outcome(err) != v.Expect {
+		t.Fatalf("%q: %s (%v), want %s", v.Body, outcome(err), err, v.Expect)
+	}
+	if err == nil && content.FormatPlatform(got) != v.Values["platform"] {
+		t.Errorf("%q: %s, want %s", v.Body, content.FormatPlatform(got), v.Values["platform"])
+	}
+}
