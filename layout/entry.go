@@ -48,7 +48,7 @@ func ParseEntry(raw []byte) (Entry, error) {
 		return Entry{}, content.Errorf(content.ErrCorrupt, "entry is not a descriptor: %w", err)
 	}
 	if err := content.CheckDigest(d.Digest); err != nil {
-		return Entry{}, content.Errorf(content.ErrCorrupt, "entry: %w", err)
+		return Entry{}, content.Errorf(content.ErrCorrupt, "entry: %v", err) // not ErrInvalid: no argument of the caller
 	}
 	if d.Size < 0 {
 		return Entry{}, content.AtDigest(d.Digest, content.Errorf(content.ErrCorrupt, "entry has size %d", d.Size))
