@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/ocilayout/ocilayout/cmd/ocilayout/internal/render"
+	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/layout"
+	"github.com/ocilayout/ocilayout/verify"
+)
+
+// verdictTable is a report of verify as people read it.
+type verdictTable struct{ verify.Report }
+
+func (v verdictTable) Tables() []render.Table {
+	word := "ok"
+	if !v.OK {
+		word = "not ok"
+	}
+	c := v.Checked
+	summary := render.Table{Rows: [][]string{{fmt.Sprintf("%s: %d blobs, %d of them manifests, %s", word, c.Blobs, c.Manifests, render.Size(c.Bytes))}}}
+	if len(v.Problems) == 0 {
+		return []render.Table{summary}
+	}
+	found := render.Table{Header: []string{"SEVERITY", "ID", "DIGEST", "PATH", "MESSAGE"}}
+	for _, p := range v.Problems {
+		found.Rows = append(found.Rows, []string{string(p.Severity), p.ID, content.Short(p.Digest), p.Path, p.Message})
+	}
+	return []render.Table{found, summary}
+}
+
+// diffOptions says what two references compare: two layouts, or two images.
+func diffOptions(ctx context.Context, a, b *layout.Reader, from, to layout.Reference) (layout.DiffOptions, error) {
+	whole := func(ref layout.Reference) bool { return ref.Name == "" && ref.Digest == "" }
+	if whole(from) && whole(to) {
+		return layout.DiffOptions{}, nil
+	}
+	if whole(from) || whole(to) {
+		return layout.DiffOptions{}, content.Errorf(content.ErrInvalid, "%s and %s: one is an image, and one a whole layout", from, to)
+	}
+	one, err := a.Lookup(ctx, from)
+	if err != nil {
+		return layout.DiffOptions{}, err
+	}
+	other, err := b.Lookup(ctx, to)
+	return layout.DiffOptions{From: []content.Descriptor{one.Descriptor}, To: []content.Descriptor{other.Descriptor}}, err
+}
+
+// differenceTable is a difference as people read it.
+type differenceTable struct{ layout.Difference }
+
+func (d differenceTable) Tables() []render.Table {
+	if d.Equal {
+		return []render.Table{{Rows: [][]string{{"equal"}}}}
+	}
+	changes := render.Table{Header: []string{"CHANGE", "WHAT", "DIGEST"}}
+	add := func(change, what string, digest content.Digest) {
+		changes.Rows = append(changes.Rows, []string{change, what, digest.String()})
+	}
+	for _, n := range d.Names.Added {
+		add("added", "name "+n.Name, n.Digest)
+	}
+	for _, n := range d.Names.Removed {
+		add("removed", "name "+n.Name, n.Digest)
+	}
+	for _, n := range d.Names.Moved {
+		add("moved", "name "+n.Name, n.Old)
+		add("to", "name "+n.Name, n.New)
+	}
+	for _, r := range d.Referrers.Added {
+		add("added", "referrer of "+content.Short(r.Subject), r.Digest)
+	}
+	for _, r := range d.Referrers.Removed {
+		add("removed", "referrer of "+content.Short(r.Subject), r.Digest)
+	}
+	for _, blob := range d.Blobs.Added {
+		add("added", "blob", blob)
+	}
+	for _, blob := range d.Blobs.Removed {
+		add("removed", "blob", blob)
+	}
+	summary := strconv.Itoa(len(d.Blobs.Added)) + " blobs added of " + render.Size(d.Blobs.Bytes) + ", " +
+		strconv.Itoa(len(d.Blobs.Removed)) + " removed"
+	return []render.Table{changes, {Rows: [][]string{{summary}}}}
+}
