@@ -33,7 +33,7 @@ type TransferOptions struct {
 
 // A TransferReport says what a transfer did.
 type TransferReport struct {
-	Names     []Change `json:"names"`
+	Changes   []Change `json:"changes"`
 	Referrers int      `json:"referrers"` // that came along with what they refer to
 	CopyReport
 }
@@ -45,7 +45,7 @@ type TransferReport struct {
 // dst are as before.
 func Transfer(ctx context.Context, dst *Layout, sources []Source, o TransferOptions) (report TransferReport, err error) {
 	t := transfer{dst: dst, o: o, batch: dst.Batch()}
-	t.report.Names = []Change{}
+	t.report.Changes = []Change{}
 	defer func() { err = errors.Join(err, t.batch.Close()) }()
 	for _, src := range sources {
 		if err := t.gather(ctx, src); err != nil {
@@ -59,7 +59,7 @@ func Transfer(ctx context.Context, dst *Layout, sources []Source, o TransferOpti
 		return t.report, err
 	}
 	err = dst.Update(ctx, func(tx *Tx) error {
-		t.report.Names = []Change{}
+		t.report.Changes = []Change{}
 		return t.commit(ctx, tx)
 	})
 	return t.report, content.At(dst.Path(), err)
@@ -225,7 +225,7 @@ func (t *transfer) commit(ctx context.Context, tx *Tx) error {
 			return err
 		}
 		if change.Name != "" {
-			t.report.Names = append(t.report.Names, change)
+			t.report.Changes = append(t.report.Changes, change)
 		}
 	}
 	for _, list := range t.lists {

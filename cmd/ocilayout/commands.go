@@ -23,6 +23,8 @@ var commands = []func() *command{
 	copyCommand,
 	importCommand,
 	exportCommand,
+	verifyCommand,
+	diffCommand,
 	versionCommand,
 	completionCommand,
 	manCommand,

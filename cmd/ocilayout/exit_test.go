@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 	"testing"
 
@@ -139,5 +140,18 @@ func TestOrderedKeepsOrderAndCommas(t *testing.T) {
 	}
 	if got := fmt.Sprint(list.of("label")); got != "[a,b c]" {
 		t.Errorf("labels are %s", got)
+	}
+}
+
+// TestKindsAreDocumented: scripts decide by them.
+func TestKindsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/scripting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range outcomes {
+		if !strings.Contains(string(page), "`"+row.kind+"`") {
+			t.Errorf("docs/scripting.md lacks the kind %s", row.kind)
+		}
 	}
 }

@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// grace is how long a command has to stop by itself once interrupted. Whatever
-// it was doing, layouts survive an end without it.
-const grace = 3 * time.Second
+// grace is how long a command has to stop by itself once interrupted, such as one
+// that waits for its standard input. Layouts survive an end at any moment.
+const grace = time.Second
 
 func main() {
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))

@@ -68,7 +68,7 @@ func (t transfer) Tables() []render.Table {
 	if n := len(t.Absent); n > 0 {
 		sum += fmt.Sprintf("; %d absent in the source", n)
 	}
-	tables := changes(t.Names).Tables()
+	tables := changes(t.Changes).Tables()
 	tables[0].Rows = append(tables[0].Rows, []string{sum})
 	return tables
 }
