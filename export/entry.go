@@ -20,6 +20,9 @@ func canonical(e layout.Entry, n *node) (layout.Entry, error) {
 	if e.Raw == nil {
 		e = layout.NewEntry(e.Descriptor)
 	}
+	if plain(e) {
+		return fromFields(e.Descriptor, n)
+	}
 	if err := rawjson.Check(e.Raw, maxNesting); err != nil {
 		return e, content.Errorf(content.ErrCorrupt, "entry: %w", err)
 	}
@@ -27,36 +30,137 @@ func canonical(e layout.Entry, n *node) (layout.Entry, error) {
 	if err != nil {
 		return e, err
 	}
-	annotations, _ := fields["annotations"].(map[string]any)
-	if annotations == nil {
-		annotations = map[string]any{}
+	d := completed(e.Descriptor, n)
+	for key, value := range d.Annotations {
+		setAnnotation(fields, key, value)
 	}
-	fields["annotations"] = annotations
-	if n.MediaType != "" {
-		fields["mediaType"] = n.MediaType
-	}
-	if p := n.platform; p != nil && (e.Platform == nil || content.FormatPlatform(*e.Platform) == content.FormatPlatform(*p)) {
-		fields["platform"] = p
-	}
-	if n.artifactType != "" && e.ArtifactType == "" {
-		fields["artifactType"] = n.artifactType
-	}
-	if n.subject != "" && e.Name() == "" {
-		for key, value := range n.annotations {
-			if annotations[key] == value {
-				delete(annotations, key)
-			}
-		}
-		if annotations[content.AnnotationSubject] == nil {
-			annotations[content.AnnotationSubject] = n.subject.String()
+	for key := range e.Annotations {
+		if _, stays := d.Annotations[key]; !stays {
+			delete(fields["annotations"].(map[string]any), key)
 		}
 	}
+	if d.Platform != e.Platform {
+		fields["platform"] = platformOf(d.Platform)
+	}
+	fields["mediaType"], fields["artifactType"] = d.MediaType, d.ArtifactType
 	dropEmpty(fields)
 	raw, err := rawjson.Marshal(fields)
 	if err != nil {
 		return e, err
 	}
 	return layout.ParseEntry(raw)
+}
+
+func setAnnotation(fields map[string]any, key, value string) {
+	annotations, ok := fields["annotations"].(map[string]any)
+	if !ok {
+		annotations = map[string]any{}
+		fields["annotations"] = annotations
+	}
+	annotations[key] = value
+}
+
+// completed is a descriptor with what its manifest says about it.
+func completed(d content.Descriptor, n *node) content.Descriptor {
+	if n.MediaType != "" {
+		d.MediaType = n.MediaType
+	}
+	if p := n.platform; p != nil && (d.Platform == nil || content.FormatPlatform(*d.Platform) == content.FormatPlatform(*p)) {
+		d.Platform = p
+	}
+	if n.artifactType != "" && d.ArtifactType == "" {
+		d.ArtifactType = n.artifactType
+	}
+	if n.subject != "" && (layout.Entry{Descriptor: d}).Name() == "" {
+		annotations := map[string]string{content.AnnotationSubject: n.subject.String()}
+		for key, value := range d.Annotations {
+			if n.annotations[key] != value {
+				annotations[key] = value
+			}
+		}
+		d.Annotations = annotations
+	}
+	return d
+}
+
+// fields are those of a plain entry, in the order of their names.
+type fields struct {
+	Annotations  map[string]string `json:"annotations,omitempty"`
+	ArtifactType string            `json:"artifactType,omitempty"`
+	Digest       content.Digest    `json:"digest"`
+	MediaType    string            `json:"mediaType"`
+	Platform     *platform         `json:"platform,omitempty"`
+	Size         int64             `json:"size"`
+}
+
+type platform struct {
+	Architecture string   `json:"architecture"`
+	OS           string   `json:"os"`
+	OSFeatures   []string `json:"os.features,omitempty"`
+	OSVersion    string   `json:"os.version,omitempty"`
+	Variant      string   `json:"variant,omitempty"`
+}
+
+func platformOf(p *content.Platform) *platform {
+	if p == nil {
+		return nil
+	}
+	return &platform{p.Architecture, p.OS, p.OSFeatures, p.OSVersion, p.Variant}
+}
+
+// plain says whether an entry holds nothing but the usual fields, each once, with
+// values of the usual types: then its bytes follow from the descriptor. Nearly all
+// entries are plain, and there may be many.
+func plain(e layout.Entry) bool {
+	o, err := rawjson.Parse(e.Raw)
+	if err != nil {
+		return false
+	}
+	for _, f := range o.Fields() {
+		switch f.Key {
+		case "digest", "mediaType", "artifactType", "size":
+		case "annotations":
+			a, err := rawjson.Parse(f.Value)
+			if err != nil || a.Len() != len(e.Annotations) {
+				return false
+			}
+			for _, f := range a.Fields() {
+				if f.Value[0] != '"' {
+					return false
+				}
+			}
+		case "platform":
+			if !plainPlatform(f.Value) {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func plainPlatform(raw []byte) bool {
+	o, err := rawjson.Parse(raw)
+	if err != nil {
+		return false
+	}
+	for _, f := range o.Fields() {
+		switch f.Key {
+		case "os", "architecture", "os.version", "os.features", "variant":
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// fromFields makes the entry of a descriptor of which nothing else is to be kept.
+func fromFields(d content.Descriptor, n *node) (layout.Entry, error) {
+	d = completed(d, n)
+	f := fields{d.Annotations, d.ArtifactType, d.Digest, d.MediaType, platformOf(d.Platform), d.Size}
+	raw, err := rawjson.Marshal(f)
+	return layout.Entry{Descriptor: d, Raw: raw}, err
 }
 
 // maxNesting is how deep an entry may nest.

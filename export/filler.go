@@ -114,7 +114,7 @@ func (f *filler) blob(ctx context.Context, b *blob) error {
 		return err
 	}
 	if !content.Verifiable(b.Digest) {
-		return content.AtDigest(b.Digest, content.Errorf(content.ErrUnsupported, "algorithm %s can't be verified", b.Digest.Algorithm()))
+		return unverifiable(b.Digest)
 	}
 	r, err := b.src.ReaderAt(ctx, b.Digest)
 	if errors.Is(err, content.ErrNotFound) {
@@ -132,7 +132,7 @@ func (f *filler) blob(ctx context.Context, b *blob) error {
 
 func (f *filler) proven(ctx context.Context, b *blob, r io.ReaderAt, size int64) error {
 	if size != b.Size {
-		return content.Errorf(content.ErrSize, "%d bytes, its descriptor says %d", size, b.Size)
+		return sizeError(size, b.Size)
 	}
 	alg := b.Digest.Algorithm()
 	h := f.hash(alg)
@@ -148,7 +148,7 @@ func (f *filler) proven(ctx context.Context, b *blob, r io.ReaderAt, size int64)
 		n, err := r.ReadAt(space, off)
 		if n < len(space) {
 			if err == io.EOF {
-				err = content.Errorf(content.ErrSize, "ends after %d bytes, its descriptor says %d", off+int64(n), size)
+				err = sizeError(off+int64(n), size)
 			}
 			return err
 		}

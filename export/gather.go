@@ -106,14 +106,19 @@ func (g *gatherer) walk(ctx context.Context, level []step) error {
 func (g *gatherer) visit(ctx context.Context, steps []step) ([]step, error) {
 	type key struct {
 		dgst content.Digest
+		size int64
 		src  Source
 		only condition
 	}
 	var fresh []step
 	asked := map[key]bool{}
 	for _, s := range steps {
-		k := key{s.Digest, s.src, s.only}
-		if n := g.nodes[s.Digest]; asked[k] || n != nil && !(n.absent && n.src != s.src) {
+		k := key{s.Digest, s.Size, s.src, s.only}
+		n := g.nodes[s.Digest]
+		if n != nil && n.Size != s.Size {
+			return nil, disagree(s.Descriptor, n.Size)
+		}
+		if asked[k] || n != nil && !(n.absent && n.src != s.src) {
 			continue
 		}
 		asked[k] = true
@@ -176,7 +181,7 @@ func (g *gatherer) load(ctx context.Context, s step) (loaded, error) {
 	if s.MediaType != "" && !content.HasEdges(s.MediaType) {
 		return loaded{opaque: true}, nil
 	}
-	m, data, err := content.FetchManifest(ctx, s.src, s.Descriptor, g.o.Limits)
+	data, err := readProven(ctx, s.src, s.Descriptor, g.o.Limits.Manifest)
 	switch {
 	case errors.Is(err, content.ErrNotFound) && s.mayBeAbsent:
 		return loaded{absent: true}, nil
@@ -184,6 +189,10 @@ func (g *gatherer) load(ctx context.Context, s step) (loaded, error) {
 		return loaded{}, missing(s.Descriptor, "manifest")
 	case err != nil:
 		return loaded{}, err
+	}
+	m, err := content.ParseManifest(s.MediaType, data)
+	if err != nil {
+		return loaded{}, content.AtDigest(s.Digest, err)
 	}
 	l := loaded{manifest: m, data: data}
 	if m.IsImage() && s.only.holds(m) {
@@ -199,7 +208,7 @@ func missing(d content.Descriptor, what string) error {
 // readConfig takes the platform and the diffIDs from a config; one that is not
 // what it should be has none, which only the forms that need them mind.
 func (l *loaded) readConfig(ctx context.Context, src Source, limits content.Limits) (err error) {
-	l.config, err = content.FetchAll(ctx, src, *l.manifest.Config, limits.Manifest)
+	l.config, err = readProven(ctx, src, *l.manifest.Config, limits.Manifest)
 	if errors.Is(err, content.ErrNotFound) {
 		return missing(*l.manifest.Config, "config")
 	}
@@ -327,6 +336,10 @@ func (g *gatherer) follows(m content.Manifest, d content.Descriptor) bool {
 // referenceDigest is the annotation that names what an attestation is about.
 const referenceDigest = "vnd.docker.reference.digest"
 
+func disagree(d content.Descriptor, size int64) error {
+	return content.AtDigest(d.Digest, content.Errorf(content.ErrSize, "one descriptor says %d bytes, another %d", d.Size, size))
+}
+
 // add lists a blob. data are its proven bytes, if they are known.
 func (g *gatherer) add(src Source, d content.Descriptor, data []byte, foreign bool) error {
 	if g.kept+len(data) > maxKept {
@@ -334,7 +347,7 @@ func (g *gatherer) add(src Source, d content.Descriptor, data []byte, foreign bo
 	}
 	if b := g.blobs[d.Digest]; b != nil {
 		if b.Size != d.Size {
-			return content.AtDigest(d.Digest, content.Errorf(content.ErrSize, "one descriptor says %d bytes, another %d", b.Size, d.Size))
+			return disagree(d, b.Size)
 		}
 		if b.data == nil && data != nil {
 			b.data, g.kept = data, g.kept+len(data)
@@ -395,7 +408,7 @@ func (b *blob) locate(ctx context.Context) (absent bool, err error) {
 			continue
 		}
 		if err == nil && size != b.Size {
-			err = content.AtDigest(b.Digest, content.Errorf(content.ErrSize, "%d bytes, its descriptor says %d", size, b.Size))
+			err = content.AtDigest(b.Digest, sizeError(size, b.Size))
 		}
 		b.src = src
 		return false, err

@@ -3,6 +3,7 @@ package imagefs
 import (
 	"bufio"
 	"context"
+	"errors"
 	"hash"
 	"io"
 
@@ -58,8 +59,14 @@ func (s *layerStream) Read(p []byte) (int, error) {
 	}
 	n, err := s.plain.Read(p)
 	s.hash.Write(p[:n])
-	if err == io.EOF {
+	switch {
+	case err == io.EOF:
 		err = s.verdict()
+	case errors.Is(err, content.ErrCorrupt):
+		// If the blob is not what its digest says, that is the better answer.
+		if _, digestErr := io.Copy(io.Discard, s.in); digestErr != nil {
+			err = digestErr
+		}
 	}
 	s.err = err
 	return n, err
