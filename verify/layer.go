@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"hash"
 	"io"
@@ -101,7 +102,7 @@ func (l layer) rest(r io.Reader) error {
 	told := len(l.seen) > 0 // a broken tar has bytes left of course
 	for {
 		n, err := r.Read(buf[:])
-		if !told && strings.Trim(string(buf[:n]), "\x00") != "" {
+		if !told && len(bytes.Trim(buf[:n], "\x00")) > 0 {
 			l.warnf(LayerFormat, l.where, "there are bytes after the end of the tar")
 			told = true
 		}
