@@ -44,7 +44,9 @@ type Tx struct {
 	replaced map[int]Entry // spans that become another entry
 	added    []addition    // new entries, in order
 	names    map[string][]int
-	lookups  int
+	digests  map[uint64][]int // by the hash of the digest
+	lookups  int              // of names so far
+	searches int              // for digests so far
 }
 
 // addition is a new entry and the span that it stands behind; -1 is the front.

@@ -79,11 +79,7 @@ func (tx *Tx) called(name string) []int {
 func (tx *Tx) withDigest(d content.Digest) ([]int, error) {
 	h := maphash.String(digestSeed, string(d))
 	var found []int
-	for i := range tx.total() {
-		_, replaced := tx.replaced[i]
-		if i < len(tx.base.spans) && !replaced && tx.base.spans[i].digest != h {
-			continue
-		}
+	for _, i := range tx.hashed(h) {
 		if _, ok := tx.live(i); !ok {
 			continue
 		}
@@ -96,6 +92,41 @@ func (tx *Tx) withDigest(d content.Digest) ([]int, error) {
 		}
 	}
 	return found, nil
+}
+
+// hashed lists the entries whose digest may have the hash h: by going through all
+// or, after some searches, by a map, as find does.
+func (tx *Tx) hashed(h uint64) []int {
+	total := tx.total()
+	if tx.searches++; tx.searches > manyLookups && tx.digests == nil {
+		tx.digests = make(map[uint64][]int, total)
+		for i := range total {
+			tx.digests[tx.digestHash(i)] = append(tx.digests[tx.digestHash(i)], i)
+		}
+	}
+	if tx.digests != nil {
+		return tx.digests[h]
+	}
+	var found []int
+	for i := range total {
+		if tx.digestHash(i) == h {
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
+// digestHash is the hash of entry i's digest.
+func (tx *Tx) digestHash(i int) uint64 {
+	n := len(tx.base.spans)
+	e, changed := tx.replaced[i]
+	switch {
+	case i >= n:
+		e = tx.added[i-n].entry
+	case !changed:
+		return tx.base.spans[i].digest
+	}
+	return maphash.String(digestSeed, string(e.Digest))
 }
 
 // withRef lists the entries whose ref.name is exactly ref.
@@ -137,9 +168,15 @@ func (tx *Tx) find(key string, match func(Summary) bool) []int {
 	return found
 }
 
-// note keeps the map in step with a new entry i. What left a name stays listed
+// note keeps the maps in step with a new entry i. What left a name stays listed
 // under it and is passed over by find.
 func (tx *Tx) note(i int, e Entry) {
+	if tx.digests != nil {
+		h := maphash.String(digestSeed, string(e.Digest))
+		if !slices.Contains(tx.digests[h], i) {
+			tx.digests[h] = append(tx.digests[h], i)
+		}
+	}
 	if tx.names == nil {
 		return
 	}
