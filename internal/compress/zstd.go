@@ -2,25 +2,24 @@ package compress
 
 import (
 	"io"
-	"runtime"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/ocilayout/ocilayout/content"
 )
 
 const (
-	// zstdWindow bounds memory, ours and that of everyone who decompresses. The
-	// encoder works on sections of four windows, so it decides the bytes, too.
-	zstdWindow = 1 << 20
-	// zstdWorkers is how many sections are compressed at a time at most.
-	zstdWorkers = 3
+	// zstdWindow bounds memory, ours and that of everyone who decompresses.
+	zstdWindow = 4 << 20
+	// zstdWorkers is a pipeline of two: one block is matched while the one before
+	// it is entropy coded. The encoder's other way of using cores holds sections
+	// of four windows for each, which is more than 70 MB for two, and finds less.
+	zstdWorkers = 2
 )
 
-// NewZstdWriter returns a writer that compresses to one zstd frame on w. level
-// is one of the reference encoder's 1 to 22, mapped to the nearest of our four,
-// or 0 for its default. The bytes depend on the input and the level alone. Close
-// must be called, also after a failed Write: it ends the frame and the writer's
-// goroutines, and does not close w.
+// NewZstdWriter returns a writer that compresses to one zstd frame on w, in
+// about 20 MB of memory. level is one of the reference encoder's 1 to 22, mapped
+// to the nearest of four, or 0 for its default. The bytes depend on the input
+// and the level alone. Close must be called to end the frame; it does not close w.
 func NewZstdWriter(w io.Writer, level int) (io.WriteCloser, error) {
 	if level < 0 || level > 22 {
 		return nil, content.Errorf(content.ErrInvalid, "zstd level %d is not between 1 and 22", level)
@@ -29,9 +28,6 @@ func NewZstdWriter(w io.Writer, level int) (io.WriteCloser, error) {
 	if level > 0 {
 		speed = zstd.EncoderLevelFromZstd(level)
 	}
-	// One worker would take another path in the encoder, with other bytes.
-	workers := min(max(runtime.GOMAXPROCS(0), 2), zstdWorkers)
 	return zstd.NewWriter(w, zstd.WithEncoderLevel(speed), zstd.WithWindowSize(zstdWindow),
-		zstd.WithEncoderConcurrency(workers), zstd.WithConcurrentBlocks(true),
-		zstd.WithLowerEncoderMem(true), zstd.WithZeroFrames(true))
+		zstd.WithEncoderConcurrency(zstdWorkers), zstd.WithLowerEncoderMem(true), zstd.WithZeroFrames(true))
 }
