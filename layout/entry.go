@@ -43,9 +43,12 @@ func NewEntry(d content.Descriptor) Entry {
 // ParseEntry reads the bytes of one entry. What is not a descriptor, or has a
 // digest that is none or a negative size, is ErrCorrupt.
 func ParseEntry(raw []byte) (Entry, error) {
-	var d content.Descriptor
-	if err := json.Unmarshal(raw, &d); err != nil {
-		return Entry{}, content.Errorf(content.ErrCorrupt, "entry is not a descriptor: %w", err)
+	d, ok := quickDescriptor(raw)
+	if !ok {
+		d = content.Descriptor{}
+		if err := json.Unmarshal(raw, &d); err != nil {
+			return Entry{}, content.Errorf(content.ErrCorrupt, "entry is not a descriptor: %w", err)
+		}
 	}
 	if err := content.CheckDigest(d.Digest); err != nil {
 		return Entry{}, content.Errorf(content.ErrCorrupt, "entry: %v", err) // not ErrInvalid: no argument of the caller
