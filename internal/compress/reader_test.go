@@ -178,29 +178,20 @@ func TestReaderMaxRatio(t *testing.T) {
 	zeros := make([]byte, 66<<20)
 	for _, f := range []compress.Format{compress.Gzip, compress.Zstd} {
 		bomb := pack(t, f, zeros)
-		for _, c := range []struct {
-			ratio int64
-			want  error
-		}{{100, content.ErrRefused}, {1 << 40, nil}} {
-			r, err := compress.NewReader(bytes.NewReader(bomb), f, compress.Limits{MaxRatio: c.ratio})
-			if err != nil {
-				t.Fatal(err)
-			}
-			n, err := io.Copy(io.Discard, r)
-			if !errors.Is(err, c.want) {
-				t.Errorf("%s, ratio %d: %v", f, c.ratio, err)
-			}
-			if c.want != nil && n > 65<<20 {
-				t.Errorf("%s: the bomb gave %d bytes", f, n)
-			}
-			r.Close()
-		}
-		small := pack(t, f, zeros[:60<<20])
-		r, err := compress.NewReader(bytes.NewReader(small), f, compress.Limits{MaxRatio: 2})
+		r, err := compress.NewReader(bytes.NewReader(bomb), f, compress.Limits{MaxRatio: 100})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n, err := io.Copy(io.Discard, r); n != 60<<20 || err != nil {
+		if n, err := io.Copy(io.Discard, r); !errors.Is(err, content.ErrRefused) || n > 65<<20 {
+			t.Errorf("%s: the bomb gave %d bytes, %v", f, n, err)
+		}
+		r.Close()
+		small := pack(t, f, zeros[:8<<20])
+		r, err = compress.NewReader(bytes.NewReader(small), f, compress.Limits{MaxRatio: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := io.Copy(io.Discard, r); n != 8<<20 || err != nil {
 			t.Errorf("%s: a small file of zeros: %d, %v", f, n, err)
 		}
 		r.Close()
