@@ -37,7 +37,7 @@ type layer struct {
 }
 
 // heldBytes is how much of small members is kept in memory; the rest is staged.
-const heldBytes = 8 << 20
+const heldBytes = 4 << 20
 
 // An importer is the state of one import.
 type importer struct {

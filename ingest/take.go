@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"path"
@@ -37,11 +36,10 @@ func (im *importer) takeSmall(ctx context.Context, m *member, body io.Reader) er
 	if !im.reserve(m.size) {
 		return im.stage(ctx, m, body, digest.SHA256)
 	}
-	buf := bytes.NewBuffer(make([]byte, 0, min(m.size+bytes.MinRead, copyBuffer)))
-	if _, err := buf.ReadFrom(body); err != nil {
+	m.data = make([]byte, m.size)
+	if _, err := io.ReadFull(body, m.data); err != nil {
 		return err
 	}
-	m.data = buf.Bytes()
 	m.raw = digest.FromBytes(m.data)
 	m.stored, m.length = m.raw, m.size
 	return nil
