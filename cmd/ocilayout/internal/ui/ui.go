@@ -89,7 +89,7 @@ func (u *UI) Report(ev content.Event) {
 		return
 	}
 	u.bars.update(ev)
-	if u.due(now, everySum) {
+	if u.due(now, everySum) || ev.Finished {
 		u.bars.say(u.tally.line(now.Sub(u.started)))
 	}
 }
