@@ -30,8 +30,8 @@ var defaultLevels = []int{4, 4, 4, 5}
 type GzipOptions struct {
 	// Level is 1 (fastest) to 9 (smallest); 0 is a mix of levels 4 and 5.
 	Level int
-	// Workers is how many blocks are compressed at a time; 0 is one for each core.
-	// It does not change the bytes.
+	// Workers is how many blocks are worked on while the next one fills, less the
+	// one that is waited for; 0 is one for each core. It does not change the bytes.
 	Workers int
 }
 
