@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/ocilayout/ocilayout/cmd/ocilayout/internal/render"
+	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/export"
+)
+
+// exportRoots finds what the references mean. The closer is to be closed after
+// the export, and never nil.
+func (e *env) exportRoots(ctx context.Context, refs []string) ([]export.Root, io.Closer, error) {
+	var roots []export.Root
+	var opened closers
+	for _, arg := range refs {
+		r, ref, err := e.openReader(arg)
+		if err != nil {
+			return nil, opened, err
+		}
+		opened = append(opened, r)
+		found, err := export.Select(ctx, r, ref)
+		if err != nil {
+			return nil, opened, err
+		}
+		roots = append(roots, found...)
+	}
+	return roots, opened, nil
+}
+
+// closers are closed together.
+type closers []io.Closer
+
+// Close closes all of them.
+func (c closers) Close() (err error) {
+	for _, one := range c {
+		err = errors.Join(err, one.Close())
+	}
+	return err
+}
+
+// exported is what export tells: a table of what is in the archive, and on standard
+// error what is not.
+type exported struct{ export.Result }
+
+func (e *env) exported(r export.Result, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	e.notExported("is not in the layout", r.Absent)
+	e.notExported("was left out", r.LeftOut)
+	return exported{r}, nil
+}
+
+// notExported names a few of what an archive lacks, and how many more there are.
+func (e *env) notExported(why string, list []content.Descriptor) {
+	const most = 5
+	for _, d := range list[:min(len(list), most)] {
+		what := content.Short(d.Digest)
+		if d.Platform != nil {
+			what += " (" + content.FormatPlatform(*d.Platform) + ")"
+		}
+		e.warnf("%s %s", what, why)
+	}
+	if more := len(list) - most; more > 0 {
+		e.warnf("%d more: the same", more)
+	}
+}
+
+// Tables shows what is in the archive.
+func (x exported) Tables() []render.Table {
+	t := render.Table{Header: []string{"NAME", "DIGEST"}}
+	for _, item := range append(x.Images, x.Artifacts...) {
+		t.Rows = append(t.Rows, []string{item.Name, content.Short(item.Digest)})
+	}
+	return []render.Table{t}
+}
