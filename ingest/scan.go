@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"path"
 	"runtime"
@@ -51,9 +52,9 @@ func (im *importer) scan(ctx context.Context, in *input) error {
 		return err
 	}
 	defer func() { _ = plain.Close() }() // it only gives back buffers
-	tr := tarx.NewReader(plain, tarx.Limits{MaxMembers: im.o.Limits.Members})
+	tr := &members{r: tarx.NewReader(plain, tarx.Limits{MaxMembers: im.o.Limits.Members})}
 	for {
-		h, err := tr.Next()
+		h, err := tr.next()
 		if err == io.EOF {
 			// What follows is padding, which a program writing into our standard input
 			// wants to be rid of, and the checksum of the compression.
@@ -63,22 +64,37 @@ func (im *importer) scan(ctx context.Context, in *input) error {
 		if err != nil {
 			return err
 		}
-		if err := im.take(ctx, h, tr); err != nil {
+		if err := im.take(ctx, h, tr.r); err != nil {
 			return err
 		}
 	}
+}
+
+// members goes through a tar archive, and tells a damaged one from what is none.
+type members struct {
+	r   *tarx.Reader
+	any bool
+}
+
+func (m *members) next() (*tar.Header, error) {
+	h, err := m.r.Next()
+	if !m.any && errors.Is(err, content.ErrCorrupt) {
+		return nil, content.Errorf(content.ErrCorrupt, "not a tar archive")
+	}
+	m.any = true
+	return h, err
 }
 
 // scanFile is scan with random access: large blobs are taken in beside each other,
 // each on one core, while layers to compress use all cores one by one.
 func (im *importer) scanFile(ctx context.Context, in *input) error {
 	s := newSeeker(in.at, in.size)
-	tr := tarx.NewReader(s, tarx.Limits{MaxMembers: im.o.Limits.Members})
+	tr := &members{r: tarx.NewReader(s, tarx.Limits{MaxMembers: im.o.Limits.Members})}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(min(runtime.GOMAXPROCS(0), 4))
 	var failed error
 	for failed == nil && gctx.Err() == nil {
-		h, err := tr.Next()
+		h, err := tr.next()
 		if err == io.EOF {
 			break
 		}
@@ -90,7 +106,7 @@ func (im *importer) scanFile(ctx context.Context, in *input) error {
 			body := io.NewSectionReader(in.at, s.offset(), h.Size)
 			g.Go(func() error { return im.take(ctx, h, body) })
 		} else {
-			failed = im.take(gctx, h, tr)
+			failed = im.take(gctx, h, tr.r)
 		}
 	}
 	if err := g.Wait(); failed == nil {
