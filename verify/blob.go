@@ -136,7 +136,7 @@ func (c *checker) stream(ctx context.Context, d content.Digest, t *target) (err 
 		return c.fault(ctx, d, err)
 	}
 	defer func() { _ = rc.Close() }() // the verdict comes with the last Read
-	r := content.Track(ctx, rc, "verify", content.Short(d), t.size)
+	r := &once{r: content.Track(ctx, rc, "verify", content.Short(d), t.size)}
 	findings := newCollector()
 	if mediaType := t.layerType(); mediaType != "" {
 		l := layer{findings, blobAt(d), c.limits}
@@ -150,6 +150,19 @@ func (c *checker) stream(ctx context.Context, d content.Digest, t *target) (err 
 		c.add(p)
 	}
 	return nil
+}
+
+// once reads no further once its reader has ended, so that its end is reported once.
+type once struct {
+	r   io.Reader
+	err error
+}
+
+func (o *once) Read(p []byte) (n int, err error) {
+	if o.err == nil {
+		n, o.err = o.r.Read(p)
+	}
+	return n, o.err
 }
 
 // layerType is the media type of a target that some manifest has as a layer whose

@@ -43,6 +43,7 @@ func Check(ctx context.Context, r *layout.Reader, roots []content.Descriptor, o 
 	c := &checker{
 		collector: newCollector(), r: r, limits: o.Limits.WithDefaults(), workers: o.Workers,
 		targets: map[content.Digest]*target{}, manifests: map[content.Digest]*verdict{},
+		lists: map[content.Digest]bool{}, words: map[string]string{},
 	}
 	if c.workers <= 0 {
 		c.workers = runtime.GOMAXPROCS(0)
@@ -55,7 +56,8 @@ func Check(ctx context.Context, r *layout.Reader, roots []content.Descriptor, o 
 	} else {
 		for _, d := range roots {
 			if c.descriptor(at{}, "the descriptor", d) {
-				entries = append(entries, entry{desc: d, n: -1})
+				root := content.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
+				entries = append(entries, entry{desc: root, n: -1, platform: childPlatform(d)})
 			}
 		}
 	}
@@ -88,14 +90,31 @@ type checker struct {
 	workers   int
 	targets   map[content.Digest]*target
 	manifests map[content.Digest]*verdict
+	lists     map[content.Digest]bool // indexes under a fallback tag
+	configs   configCache
+	words     map[string]string // media types, each once
 	checked   Checked
 }
 
 // entry is an entry of index.json, or a root that the caller named, with what is
 // needed of it.
 type entry struct {
-	desc content.Descriptor
-	n    int // its place in index.json; -1 for a root that was named
+	desc      content.Descriptor // media type, digest and size
+	n         int                // its place in index.json; -1 for a root that was named
+	platform  *content.Platform
+	name, ref string // as layout.Entry has them
+	subject   string // that io.containerd.manifest.subject claims
+}
+
+// intern gives equal words the same bytes. Of hostile ones it keeps no more than some.
+func (c *checker) intern(word string) string {
+	if kept, ok := c.words[word]; ok {
+		return kept
+	}
+	if len(c.words) < 1000 {
+		c.words[word] = word
+	}
+	return word
 }
 
 // marker judges the file oci-layout (image-spec image-layout.md, "oci-layout

@@ -2,10 +2,10 @@ package verify
 
 import (
 	"fmt"
-	"maps"
 	"regexp"
 
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/layout"
 )
 
 // entry judges entry n of index.json by its own bytes.
@@ -21,20 +21,15 @@ func (c *checker) entry(raw []byte, n int) (entry, bool) {
 	if !c.descriptor(indexFile, what, d) {
 		return entry{}, false
 	}
-	d.Data = nil
-	d.Annotations = maps.Clone(d.Annotations)
-	maps.DeleteFunc(d.Annotations, func(key, _ string) bool { return !keptAnnotations[key] })
-	if name := d.Annotations[content.AnnotationRefName]; name != "" && !validRefName(name) {
+	named := layout.Entry{Descriptor: d}
+	if name := named.RefName(); name != "" && !validRefName(name) {
 		c.warnf(NameInvalid, at{indexFile.path, d.Digest}, "%s: %q is outside of the grammar of %s", what, truncate(name), content.AnnotationRefName)
 	}
-	return entry{desc: d, n: n}, true
-}
-
-// keptAnnotations are those that are looked at after index.json has been read.
-var keptAnnotations = map[string]bool{
-	content.AnnotationRefName:   true,
-	content.AnnotationImageName: true,
-	content.AnnotationSubject:   true,
+	return entry{
+		desc: content.Descriptor{MediaType: c.intern(d.MediaType), Digest: d.Digest, Size: d.Size},
+		n:    n, platform: childPlatform(d),
+		name: named.Name(), ref: named.RefName(), subject: d.Annotations[content.AnnotationSubject],
+	}, true
 }
 
 // validRefName says whether a name fits image-spec annotations.md.

@@ -3,6 +3,8 @@ package verify
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
@@ -27,10 +29,36 @@ const (
 type claim struct {
 	size      int64
 	mediaType string
-	role      content.Role
-	from      at     // the file with the descriptor, and the target
-	what      string // the descriptor in words: "layer 2"
+	role      content.Role   // "" for a root
+	parent    content.Digest // the manifest with the descriptor; "" for a root
+	n         int            // its place among those of its role
 	platform  *content.Platform
+}
+
+// where is the file with the descriptor.
+func (cl claim) where(target content.Digest) at {
+	switch {
+	case cl.parent != "":
+		return at{blobAt(cl.parent).path, target}
+	case cl.n < 0:
+		return at{"", target}
+	}
+	return at{indexFile.path, target}
+}
+
+// what is the descriptor in words.
+func (cl claim) what() string { return descriptorName(cl.role, cl.n) }
+
+func descriptorName(role content.Role, n int) string {
+	switch {
+	case role == "" && n < 0:
+		return "the root"
+	case role == "":
+		return fmt.Sprintf("entry %d", n)
+	case role == content.RoleConfig || role == content.RoleSubject:
+		return "the " + string(role)
+	}
+	return fmt.Sprintf("%s %d", role, n)
 }
 
 // A diffClaim is what a config says a layer's uncompressed bytes hash to.
@@ -45,9 +73,15 @@ type verdict struct {
 	mediaType    string // of its own; "" if it says none
 	artifactType string // as a referrers list has it
 	index        bool
-	children     []content.Descriptor // of an index
+	listed       []listed // the children of a list of referrers
 	subject      content.Digest
 	platform     *content.Platform // of its image
+}
+
+// listed is what a list of referrers says of one.
+type listed struct {
+	digest       content.Digest
+	artifactType string
 }
 
 // target returns the target of a digest, a new one if it is not known yet.
@@ -73,13 +107,12 @@ func (t *target) claim(n claim) {
 // graph reads every manifest that the entries reach, level by level: parents
 // before children, and within a level as many at once as there are workers.
 func (c *checker) graph(ctx context.Context, entries []entry) error {
-	var level []content.Descriptor
+	level := make([]content.Descriptor, 0, len(entries))
 	for _, e := range entries {
-		where, what := at{"index.json", e.desc.Digest}, fmt.Sprintf("entry %d", e.n)
-		if e.n < 0 {
-			where.path, what = "", "the root"
+		c.target(e.desc.Digest).claim(claim{e.desc.Size, e.desc.MediaType, "", "", e.n, e.platform})
+		if fallbackTag.MatchString(e.name) {
+			c.lists[e.desc.Digest] = true
 		}
-		c.target(e.desc.Digest).claim(claim{e.desc.Size, e.desc.MediaType, "", where, what, childPlatform(e.desc)})
 		level = append(level, e.desc)
 	}
 	for depth := 0; len(level) > 0; depth++ {
@@ -88,14 +121,17 @@ func (c *checker) graph(ctx context.Context, entries []entry) error {
 			c.errorf(Depth, at{digest: level[0].Digest}, "manifests nest deeper than %d", c.limits.Depth)
 			return nil
 		}
-		results, err := c.readLevel(ctx, level)
-		if err != nil {
-			return err
+		var next []content.Descriptor
+		for chunk := range slices.Chunk(level, 256) { // so that little is held at once
+			results, err := c.readLevel(ctx, chunk)
+			if err != nil {
+				return err
+			}
+			for _, result := range results {
+				next = append(next, c.merge(result)...)
+			}
 		}
-		level = level[:0:0]
-		for _, result := range results {
-			level = append(level, c.merge(result)...)
-		}
+		level = next
 	}
 	return nil
 }
@@ -165,12 +201,20 @@ func (c *checker) readManifest(ctx context.Context, d content.Descriptor) (readi
 	out.parsed = true
 	c.manifest(where, d.MediaType, &out.m)
 	if out.m.Config != nil && content.IsImageConfig(out.m.Config.MediaType) && content.CheckDigest(out.m.Config.Digest) == nil {
-		out.config, err = c.readConfig(ctx, *out.m.Config, &out.m)
+		out.config, err = c.readConfig(ctx, *out.m.Config)
+		if err == nil && out.config.parsed {
+			c.config(blobAt(out.m.Config.Digest), &out.config.image, &out.m)
+		}
 	}
 	return out, err
 }
 
-func (c *checker) readConfig(ctx context.Context, d content.Descriptor, m *content.Manifest) (*configReading, error) {
+// readConfig reads and judges a config by itself. Images often share one, so the
+// last ones are kept.
+func (c *checker) readConfig(ctx context.Context, d content.Descriptor) (*configReading, error) {
+	if kept, ok := c.configs.get(d.Digest); ok {
+		return kept, nil
+	}
 	data, size, err := c.readBlob(ctx, d.Digest, c.limits.Manifest)
 	out := &configReading{digest: d.Digest, size: size}
 	if err != nil || data == nil {
@@ -179,10 +223,30 @@ func (c *checker) readConfig(ctx context.Context, d content.Descriptor, m *conte
 	out.read = true
 	where := blobAt(d.Digest)
 	out.parsed = c.strict(where, data, c.limits.Depth) && c.decode(where, data, &out.image, ManifestInvalid)
-	if out.parsed {
-		c.config(where, &out.image, m)
-	}
+	c.configs.put(out)
 	return out, nil
+}
+
+// configCache keeps some configs.
+type configCache struct {
+	mu   sync.Mutex
+	kept map[content.Digest]*configReading
+}
+
+func (k *configCache) get(d content.Digest) (*configReading, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	c, ok := k.kept[d]
+	return c, ok
+}
+
+func (k *configCache) put(c *configReading) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.kept == nil || len(k.kept) >= 64 {
+		k.kept = map[content.Digest]*configReading{}
+	}
+	k.kept[c.digest] = c
 }
 
 // merge enters what a worker found and returns the children to read next.
@@ -199,23 +263,27 @@ func (c *checker) merge(r reading) []content.Descriptor {
 	c.checked.Manifests++
 	v := c.manifests[r.desc.Digest]
 	v.read = true
-	v.mediaType, v.index, v.artifactType = r.m.MediaType, content.IsIndex(r.desc.MediaType), r.m.EffectiveArtifactType()
+	v.mediaType, v.index, v.artifactType = c.intern(r.m.MediaType), content.IsIndex(r.desc.MediaType), c.intern(r.m.EffectiveArtifactType())
 	if v.index {
-		v.children, v.artifactType = r.m.Manifests, r.m.ArtifactType
+		v.artifactType = r.m.ArtifactType
+	}
+	if c.lists[r.desc.Digest] {
+		for _, d := range r.m.Manifests {
+			v.listed = append(v.listed, listed{d.Digest, c.intern(d.ArtifactType)})
+		}
 	}
 	var next []content.Descriptor
 	for i, e := range r.m.Edges() {
-		from := blobAt(r.desc.Digest)
-		from.digest = e.To.Digest
 		if content.CheckDigest(e.To.Digest) != nil {
 			continue // told when the manifest was judged
 		}
-		c.target(e.To.Digest).claim(claim{e.To.Size, e.To.MediaType, e.Role, from, edgeName(&r.m, i, e), childPlatform(e.To)})
+		mediaType := c.intern(e.To.MediaType)
+		c.target(e.To.Digest).claim(claim{e.To.Size, mediaType, e.Role, r.desc.Digest, edgePlace(&r.m, i, e.Role), childPlatform(e.To)})
 		if e.Role == content.RoleSubject {
 			v.subject = e.To.Digest
 		}
 		if content.HasEdges(e.To.MediaType) {
-			next = append(next, e.To)
+			next = append(next, content.Descriptor{MediaType: mediaType, Digest: e.To.Digest})
 		}
 	}
 	c.mergeConfig(v, r)

@@ -1,8 +1,6 @@
 package verify
 
 import (
-	"fmt"
-
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ocilayout/ocilayout/content"
@@ -30,7 +28,7 @@ func (c *checker) manifest(where at, mediaType string, m *content.Manifest) {
 		c.errorf(ManifestInvalid, where, "schemaVersion is %d, must be 2", m.SchemaVersion)
 	}
 	for i, e := range m.Edges() {
-		c.descriptor(where, edgeName(m, i, e), e.To)
+		c.descriptor(where, descriptorName(e.Role, edgePlace(m, i, e.Role)), e.To)
 	}
 }
 
@@ -40,18 +38,15 @@ func isImageManifest(mediaType string) bool {
 	return mediaType == ocispec.MediaTypeImageManifest || mediaType == content.DockerManifest
 }
 
-// edgeName is edge i of m in words.
-func edgeName(m *content.Manifest, i int, e content.Edge) string {
+// edgePlace is the place of edge i of m among those of its role.
+func edgePlace(m *content.Manifest, i int, role content.Role) int {
 	if m.Config != nil {
 		i--
 	}
-	switch e.Role {
-	case content.RoleLayer:
-		return fmt.Sprintf("layer %d", i)
-	case content.RoleManifest:
-		return fmt.Sprintf("manifest %d", i-len(m.Layers)-len(m.Blobs))
+	if role == content.RoleManifest {
+		i -= len(m.Layers) + len(m.Blobs)
 	}
-	return "the " + string(e.Role)
+	return i
 }
 
 // childPlatform is the platform that an index gives a child, if it is one: that of

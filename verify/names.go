@@ -13,7 +13,7 @@ import (
 func (c *checker) names(entries []entry) {
 	byName, byRef := map[string]entry{}, map[string]entry{}
 	for _, e := range entries {
-		name, ref := layout.Entry{Descriptor: e.desc}.Name(), e.desc.Annotations[content.AnnotationRefName]
+		name, ref := e.name, e.ref
 		if full, _, isFull := layout.NormalizeName(name); isFull {
 			name = full
 		}
@@ -62,10 +62,10 @@ func (c *checker) referrers(entries []entry) {
 	for _, e := range entries {
 		v := c.manifests[e.desc.Digest]
 		where := at{indexFile.path, e.desc.Digest}
-		if claimed := e.desc.Annotations[content.AnnotationSubject]; claimed != "" && v != nil && v.read && string(v.subject) != claimed {
+		if claimed := e.subject; claimed != "" && v != nil && v.read && string(v.subject) != claimed {
 			c.warnf(Unbound, where, "entry %d claims the subject %s, its manifest has %s", e.n, truncate(claimed), orNone(v.subject))
 		}
-		tag := layout.Entry{Descriptor: e.desc}.Name()
+		tag := e.name
 		if !fallbackTag.MatchString(tag) {
 			continue
 		}
@@ -96,22 +96,22 @@ func tagOf(d content.Digest) string {
 
 // fallback holds the list under a fallback tag to the referrers that there are.
 func (c *checker) fallback(where at, tag string, list *verdict, referrers []content.Digest) {
-	listed := map[content.Digest]bool{}
-	for _, d := range list.children {
-		listed[d.Digest] = true
-		v := c.manifests[d.Digest]
+	there := map[content.Digest]bool{}
+	for _, d := range list.listed {
+		there[d.digest] = true
+		v := c.manifests[d.digest]
 		if v == nil || !v.read {
 			continue
 		}
-		where.digest = d.Digest
+		where.digest = d.digest
 		if tagOf(v.subject) != tag {
 			c.warnf(FallbackTag, where, "%s lists it, its subject is %s", tag, orNone(v.subject))
-		} else if d.ArtifactType != v.artifactType {
-			c.warnf(FallbackTag, where, "%s lists it as %q, it is %q", tag, truncate(d.ArtifactType), truncate(v.artifactType))
+		} else if d.artifactType != v.artifactType {
+			c.warnf(FallbackTag, where, "%s lists it as %q, it is %q", tag, truncate(d.artifactType), truncate(v.artifactType))
 		}
 	}
 	for _, d := range referrers {
-		if !listed[d] {
+		if !there[d] {
 			where.digest = d
 			c.warnf(FallbackTag, where, "%s does not list it", tag)
 		}

@@ -12,29 +12,29 @@ import (
 func (c *checker) references() {
 	for d, t := range c.targets {
 		if t.size == sizeAbsent {
-			c.absent(t)
+			c.absent(d, t)
 			continue
 		}
 		v := c.manifests[d]
 		for _, cl := range t.claims {
 			if t.size >= 0 && cl.size >= 0 && cl.size != t.size {
-				c.errorf(BlobSize, cl.from, "%s has size %d, the blob has %d bytes", cl.what, cl.size, t.size)
+				c.errorf(BlobSize, cl.where(d), "%s has size %d, the blob has %d bytes", cl.what(), cl.size, t.size)
 			}
 			if v == nil {
 				continue
 			}
 			if v.mediaType != "" && content.HasEdges(cl.mediaType) && cl.mediaType != v.mediaType {
-				c.errorf(MediaType, cl.from, "%s is of type %q, the manifest says it is %q", cl.what, truncate(cl.mediaType), truncate(v.mediaType))
+				c.errorf(MediaType, cl.where(d), "%s is of type %q, the manifest says it is %q", cl.what(), truncate(cl.mediaType), truncate(v.mediaType))
 			}
 			if cl.platform != nil && v.platform != nil {
-				c.platform(cl, *v.platform)
+				c.platform(d, cl, *v.platform)
 			}
 		}
 	}
 }
 
 // absent reports a target that is not there, by the descriptor that minds most.
-func (c *checker) absent(t *target) {
+func (c *checker) absent(d content.Digest, t *target) {
 	var least *claim
 	for i := range t.claims {
 		if cl := &t.claims[i]; least == nil || gravity(*cl) > gravity(*least) {
@@ -44,13 +44,13 @@ func (c *checker) absent(t *target) {
 	switch {
 	case least == nil: // listed, and gone when it was to be read
 	case gravity(*least) == missing:
-		c.errorf(BlobMissing, least.from, "%s is missing", least.what)
+		c.errorf(BlobMissing, least.where(d), "%s is missing", least.what())
 	case gravity(*least) == dangling:
-		c.notef(ReferrerDangling, least.from, "%s is not here", least.what)
+		c.notef(ReferrerDangling, least.where(d), "%s is not here", least.what())
 	case content.IsForeign(least.mediaType):
-		c.notef(Sparse, least.from, "%s is foreign and not here", least.what)
+		c.notef(Sparse, least.where(d), "%s is foreign and not here", least.what())
 	default:
-		c.notef(Sparse, least.from, "%s is not here", least.what)
+		c.notef(Sparse, least.where(d), "%s is not here", least.what())
 	}
 }
 
@@ -73,14 +73,14 @@ func gravity(cl claim) int {
 
 // platform holds the platform of a descriptor to that of the image's config. A
 // variant or version that only one of them gives is no contradiction.
-func (c *checker) platform(cl claim, have content.Platform) {
+func (c *checker) platform(d content.Digest, cl claim, have content.Platform) {
 	want, have := content.NormalizePlatform(*cl.platform), content.NormalizePlatform(have)
 	same := want.OS == have.OS && want.Architecture == have.Architecture &&
 		(want.Variant == have.Variant || cl.platform.Variant == "" || have.Variant == "") &&
 		(want.OSVersion == have.OSVersion || want.OSVersion == "" || have.OSVersion == "")
 	if !same && have.OS != "" {
-		c.errorf(PlatformMismatch, cl.from, "%s is for %s, its config says %s",
-			cl.what, truncate(content.FormatPlatform(want)), truncate(content.FormatPlatform(have)))
+		c.errorf(PlatformMismatch, cl.where(d), "%s is for %s, its config says %s",
+			cl.what(), truncate(content.FormatPlatform(want)), truncate(content.FormatPlatform(have)))
 	}
 }
 
