@@ -1,15 +1,10 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
-	"strings"
 
 	"github.com/ocilayout/ocilayout/content"
-	"github.com/ocilayout/ocilayout/internal/rawjson"
 	"github.com/ocilayout/ocilayout/layout"
 )
 
@@ -52,108 +47,16 @@ func (im *importer) planOCI(ctx context.Context, index *member) ([]root, error) 
 	return im.rename(roots)
 }
 
-// entries reads index.json one entry at a time.
+// entries reads index.json.
 func (im *importer) entries(ctx context.Context, index *member) ([]layout.Entry, error) {
 	rc, err := im.open(ctx, index, content.Descriptor{Digest: index.stored, Size: index.length})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rc.Close() }()
-	if index.data != nil {
-		if err := rawjson.Check(index.data, im.o.Limits.Depth); err != nil {
-			return nil, content.Errorf(content.ErrCorrupt, "not an image index: %w", err)
-		}
-	}
 	var entries []layout.Entry
-	err = eachEntry(rc, func(raw json.RawMessage) error {
-		e, err := layout.ParseEntry(raw)
-		if err != nil {
-			return err
-		}
-		if e.MediaType == "" {
-			return content.AtDigest(e.Digest, content.Errorf(content.ErrCorrupt, "the entry has no mediaType"))
-		}
-		entries = append(entries, e)
-		return nil
-	})
+	err = eachEntry(rc, im.o.Limits, func(e layout.Entry) { entries = append(entries, e) })
 	return entries, err
-}
-
-// eachEntry calls f with the elements of the manifests of an index, which it
-// reads as a stream. The bytes passed to f are f's to keep.
-func eachEntry(r io.Reader, f func(json.RawMessage) error) error {
-	d := json.NewDecoder(r)
-	err := func() error {
-		if err := expect(d, json.Delim('{')); err != nil {
-			return err
-		}
-		lists := 0
-		for d.More() {
-			key, err := d.Token()
-			if err != nil {
-				return err
-			}
-			if name, _ := key.(string); !strings.EqualFold(name, "manifests") {
-				if err := d.Decode(new(json.RawMessage)); err != nil {
-					return err
-				}
-				continue
-			}
-			if lists++; lists > 1 {
-				return content.Errorf(content.ErrCorrupt, "has two lists of manifests")
-			}
-			if err := eachElement(d, f); err != nil {
-				return err
-			}
-		}
-		if err := expect(d, json.Delim('}')); err != nil {
-			return err
-		}
-		if lists == 0 {
-			return content.Errorf(content.ErrCorrupt, "has no manifests")
-		}
-		if _, err := d.Token(); err != io.EOF {
-			return content.Errorf(content.ErrCorrupt, "has data after its end")
-		}
-		return nil
-	}()
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) || err == io.EOF || err == io.ErrUnexpectedEOF {
-		return content.Errorf(content.ErrCorrupt, "not an image index: %w", err)
-	}
-	return err
-}
-
-func eachElement(d *json.Decoder, f func(json.RawMessage) error) error {
-	if err := expect(d, json.Delim('[')); err != nil {
-		return err
-	}
-	for d.More() {
-		var raw json.RawMessage
-		if err := d.Decode(&raw); err != nil {
-			return err
-		}
-		var compact bytes.Buffer
-		if err := json.Compact(&compact, raw); err != nil {
-			return err
-		}
-		if err := f(compact.Bytes()); err != nil {
-			return err
-		}
-	}
-	return expect(d, json.Delim(']'))
-}
-
-// expect reads one delimiter.
-func expect(d *json.Decoder, want json.Delim) error {
-	token, err := d.Token()
-	if err != nil {
-		return err
-	}
-	if token != want {
-		return content.Errorf(content.ErrCorrupt, "not an image index: %v where %v should be", token, want)
-	}
-	return nil
 }
 
 // reach wants everything below an entry. A child of an index that is not in the

@@ -147,6 +147,17 @@ func TestOCIContradictions(t *testing.T) {
 		{"index.json is no JSON", func(b archive) { b.IndexJSON = []byte(`{"manifests":[`) }, content.ErrCorrupt, []string{"index.json"}},
 		{"index.json is a list", func(b archive) { b.IndexJSON = []byte(`[]`) }, content.ErrCorrupt, []string{"index.json"}},
 		{"two lists", func(b archive) { b.IndexJSON = []byte(`{"manifests":[],"Manifests":[]}`) }, content.ErrCorrupt, []string{"index.json"}},
+		{"manifests in another case", func(b archive) { b.IndexJSON = []byte(`{"Manifests":[]}`) }, content.ErrCorrupt, []string{"Manifests"}},
+		{"a key in another case", func(b archive) {
+			b.IndexJSON = bytes.Replace(b.IndexFile(), []byte(`[{"mediaType"`), []byte(`[{"mediatype"`), 1)
+		}, content.ErrCorrupt, []string{"mediatype"}},
+		{"a key twice in an entry", func(b archive) {
+			b.IndexJSON = bytes.Replace(b.IndexFile(), []byte(`[{"mediaType"`), []byte(`[{"x":1,"x":2,"mediaType"`), 1)
+		}, content.ErrCorrupt, []string{"are one to some readers"}},
+		{"nested too deep", func(b archive) {
+			deep := strings.Repeat("[", 50) + strings.Repeat("]", 50)
+			b.IndexJSON = []byte(`{"x":` + deep + `,"manifests":[]}`)
+		}, content.ErrCorrupt, []string{"deep"}},
 		{"no list", func(b archive) { b.IndexJSON = []byte(`{"schemaVersion":2}`) }, content.ErrCorrupt, []string{"index.json"}},
 		{"list is null", func(b archive) { b.IndexJSON = []byte(`{"manifests":null}`) }, content.ErrCorrupt, []string{"index.json"}},
 		{"trailing data", func(b archive) { b.IndexJSON = append(b.IndexFile(), "{}"...) }, content.ErrCorrupt, []string{"index.json"}},
