@@ -185,8 +185,7 @@ func (c *copier) link(ctx context.Context, d content.Descriptor) (bool, error) {
 
 func (c *copier) push(ctx context.Context, n content.Node) error {
 	if n.Bytes != nil {
-		_, err := c.b.PushBytes(ctx, n.MediaType, n.Bytes)
-		return err
+		return c.b.Push(ctx, n.Descriptor, bytes.NewReader(n.Bytes)) // under its own algorithm
 	}
 	if dir, ok := c.onDisk(); ok && content.CheckDigest(n.Digest) == nil {
 		f, _, err := dir.blob(n.Digest)
