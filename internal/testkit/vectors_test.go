@@ -39,7 +39,9 @@ func TestVectors(t *testing.T) {
 			case "docker-archive", "rootfs":
 				importDoor(t, v, v.Body)
 			case "oci-archive":
-				verifyDoor(t, v, testkit.File(t, "vector.tar", v.Body))
+				archive := testkit.File(t, "vector.tar", v.Body)
+				verifyDoor(t, v, archive)
+				readDoors(t, v, archive)
 				importDoor(t, v, v.Body)
 			default:
 				files := v.Files()
@@ -48,8 +50,10 @@ func TestVectors(t *testing.T) {
 					t.Fatal(err)
 				}
 				archive := build.Tar(files...)
-				verifyDoor(t, v, dir)
-				verifyDoor(t, v, testkit.File(t, "vector.tar", archive))
+				for _, path := range []string{dir, testkit.File(t, "vector.tar", archive)} {
+					verifyDoor(t, v, path)
+					readDoors(t, v, path)
+				}
 				importDoor(t, v, archive)
 			}
 		})
@@ -101,6 +105,59 @@ func verifyDoor(t *testing.T, v vector.Vector, path string) {
 	if report.OK != (v.Expect == "ok") {
 		t.Errorf("verify of %s: ok is %v, want %s", filepath.Base(path), report.OK, v.Expect)
 	}
+}
+
+// readDoors looks at a layout in every way there is, and copies all of it to
+// another. Of a sound one nothing may fail, and nothing may be lost; of any other
+// the copy holds no content but what is proven, or is as it was.
+func readDoors(t *testing.T, v vector.Vector, path string) {
+	t.Helper()
+	ctx := context.Background()
+	r, err := layout.OpenReader(path, layout.Options{})
+	if err != nil {
+		return // told by verifyDoor
+	}
+	defer func() { _ = r.Close() }() // only read
+	_, referrersErr := r.ReferrerMap(ctx)
+	_, treeErr := layout.BuildTrees(ctx, r, layout.Reference{})
+	var listErr error
+	for _, err := range r.List(ctx, layout.ListOptions{All: true, Details: true}) {
+		listErr = errors.Join(listErr, err)
+	}
+	to := testkit.Layout(t, nil, testkit.BrokenOK)
+	before := indexOf(t, to)
+	copyErr := copyTo(ctx, r, to)
+	if copyErr != nil && !bytes.Equal(before, indexOf(t, to)) {
+		t.Errorf("copy of %s failed and changed index.json", filepath.Base(path))
+	}
+	if v.Expect == "ok" {
+		for what, err := range map[string]error{"referrers": referrersErr, "tree": treeErr, "list": listErr, "copy": copyErr} {
+			if err != nil && !slices.Contains(v.Problem, verify.Unverifiable) {
+				t.Errorf("%s of %s: %v", what, filepath.Base(path), err)
+			}
+		}
+		testkit.Sound(t, to)
+	}
+	for _, p := range testkit.Verify(t, to).Problems {
+		if p.ID == verify.BlobDigest || p.ID == verify.BlobType {
+			t.Errorf("copy of %s: %+v", filepath.Base(path), p)
+		}
+	}
+	if v.Expect != "ok" || copyErr != nil {
+		return
+	}
+	if d, err := layout.Diff(ctx, r, open(t, to), layout.DiffOptions{}); err != nil || !d.Equal {
+		t.Errorf("a copy of %s holds other than its layout: %+v, %v", filepath.Base(path), d, err)
+	}
+}
+
+func copyTo(ctx context.Context, r *layout.Reader, dir string) error {
+	l, err := layout.Open(dir, layout.Options{NoSync: true})
+	if err != nil {
+		return err
+	}
+	_, err = layout.Transfer(ctx, l, []layout.Source{{Reader: r}}, layout.TransferOptions{})
+	return errors.Join(err, l.Close())
 }
 
 // importDoor imports an archive into a layout that has an image already. If that
