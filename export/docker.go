@@ -73,7 +73,7 @@ func (p *plan) locateLayers(ctx context.Context) error {
 			}
 		}
 	}
-	_, err := p.locate(ctx, inDigestOrder(needed))
+	_, err := p.locate(ctx, inDigestOrder(needed), true)
 	return err
 }
 
@@ -214,8 +214,7 @@ func (a *dockerArchive) tarball() (*tarball, error) {
 		configs[configName(image.node)] = a.blobs[image.config.Digest]
 	}
 	for _, name := range slices.Sorted(maps.Keys(configs)) {
-		members = append(members, member{name: name, size: configs[name].Size,
-			body: func(ctx context.Context, f *filler) error { return f.blob(ctx, configs[name]) }})
+		members = append(members, member{name: name, size: configs[name].Size, blob: configs[name]})
 	}
 	for _, l := range a.layers {
 		members = append(members, member{name: layerName(l.DiffID), size: l.size,

@@ -125,6 +125,7 @@ func Select(ctx context.Context, r *layout.Reader, ref layout.Reference) ([]Root
 	}
 	var roots []Root
 	err := r.View(ctx, func(x *layout.Index) error {
+		roots = make([]Root, 0, x.Len())
 		for e, err := range x.Entries() {
 			if err != nil {
 				return err

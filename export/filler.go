@@ -113,10 +113,7 @@ func (f *filler) blob(ctx context.Context, b *blob) error {
 		_, err := f.Write(b.data)
 		return err
 	}
-	if !content.Verifiable(b.Digest) {
-		return unverifiable(b.Digest)
-	}
-	r, err := b.src.ReaderAt(ctx, b.Digest)
+	r, err := openBlob(ctx, b.src, b.Digest)
 	if errors.Is(err, content.ErrNotFound) {
 		return missing(b.Descriptor, "blob")
 	}
@@ -134,8 +131,7 @@ func (f *filler) proven(ctx context.Context, b *blob, r io.ReaderAt, size int64)
 	if size != b.Size {
 		return sizeError(size, b.Size)
 	}
-	alg := b.Digest.Algorithm()
-	h := f.hash(alg)
+	h := f.hash(b.Digest.Algorithm())
 	for off := int64(0); off < size; {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
@@ -156,10 +152,7 @@ func (f *filler) proven(ctx context.Context, b *blob, r io.ReaderAt, size int64)
 		f.took(n)
 		off += int64(n)
 	}
-	if got := digest.NewDigest(alg, h); got != b.Digest {
-		return content.Errorf(content.ErrDigest, "bytes have digest %s", got)
-	}
-	return nil
+	return judge(b.Digest, h)
 }
 
 // copy puts what r has, at most max bytes of it, and returns their number.

@@ -72,11 +72,14 @@ type gatherer struct {
 	leftOut []content.Descriptor
 }
 
-// maxKept bounds the bytes of manifests and configs that are kept from reading
-// them to writing them, and batch the manifests in memory at once.
 const (
-	maxKept = 16 << 20
-	batch   = 256
+	// maxKept is how many bytes of manifests and configs are kept from reading them
+	// to writing them, and keptBlob the largest one that is.
+	maxKept  = 16 << 20
+	keptBlob = 16 << 10
+	// batchCount and batchBytes bound the manifests that are in memory at once.
+	batchCount = 2048
+	batchBytes = 8 << 20
 )
 
 func newGatherer(o Options) *gatherer {
@@ -90,16 +93,27 @@ func (g *gatherer) walk(ctx context.Context, level []step) error {
 			return content.AtDigest(level[0].Digest, content.Errorf(content.ErrRefused, "manifests nest deeper than %d", g.o.Limits.Depth))
 		}
 		var next []step
-		for part := range slices.Chunk(level, batch) {
-			steps, err := g.visit(ctx, part)
+		for len(level) > 0 {
+			n := batch(level)
+			steps, err := g.visit(ctx, level[:n])
 			if err != nil {
 				return err
 			}
-			next = append(next, steps...)
+			next, level = append(next, steps...), level[n:]
 		}
 		level = next
 	}
 	return nil
+}
+
+// batch is how many of the steps are taken together.
+func batch(steps []step) int {
+	n, bytes := 0, int64(0)
+	for n < len(steps) && n < batchCount && (n == 0 || bytes+steps[n].Size <= batchBytes) {
+		bytes += steps[n].Size
+		n++
+	}
+	return n
 }
 
 // visit reads the manifests of some steps and returns the steps behind them.
@@ -194,11 +208,19 @@ func (g *gatherer) load(ctx context.Context, s step) (loaded, error) {
 	if err != nil {
 		return loaded{}, content.AtDigest(s.Digest, err)
 	}
-	l := loaded{manifest: m, data: data}
+	l := loaded{manifest: m, data: keep(data)}
 	if m.IsImage() && s.only.holds(m) {
 		err = l.readConfig(ctx, s.src, g.o.Limits)
 	}
 	return l, err
+}
+
+// keep drops what is too large to be kept.
+func keep(data []byte) []byte {
+	if len(data) > keptBlob {
+		return nil
+	}
+	return data
 }
 
 func missing(d content.Descriptor, what string) error {
@@ -207,8 +229,8 @@ func missing(d content.Descriptor, what string) error {
 
 // readConfig takes the platform and the diffIDs from a config; one that is not
 // what it should be has none, which only the forms that need them mind.
-func (l *loaded) readConfig(ctx context.Context, src Source, limits content.Limits) (err error) {
-	l.config, err = readProven(ctx, src, *l.manifest.Config, limits.Manifest)
+func (l *loaded) readConfig(ctx context.Context, src Source, limits content.Limits) error {
+	data, err := readProven(ctx, src, *l.manifest.Config, limits.Manifest)
 	if errors.Is(err, content.ErrNotFound) {
 		return missing(*l.manifest.Config, "config")
 	}
@@ -221,7 +243,8 @@ func (l *loaded) readConfig(ctx context.Context, src Source, limits content.Limi
 			DiffIDs []content.Digest `json:"diff_ids"`
 		} `json:"rootfs"`
 	}
-	if json.Unmarshal(l.config, &config) != nil {
+	l.config = keep(data)
+	if json.Unmarshal(data, &config) != nil {
 		return nil
 	}
 	l.diffIDs = config.RootFS.DiffIDs
@@ -374,11 +397,14 @@ func inDigestOrder(list []*blob) []*blob {
 
 // locate settles where blobs come from and returns those that are there, in the
 // same order. One that must be there and is not is ErrMissing, one of another size
-// ErrSize.
-func (g *gatherer) locate(ctx context.Context, list []*blob) ([]*blob, error) {
+// ErrSize. Unless all is set, those that must be there and have one source are
+// taken to be.
+func (g *gatherer) locate(ctx context.Context, list []*blob, all bool) ([]*blob, error) {
 	gone := make([]bool, len(list))
 	err := parallel(ctx, len(list), func(ctx context.Context, i int) (err error) {
-		gone[i], err = list[i].locate(ctx)
+		if all || list[i].foreign || len(list[i].others) > 0 {
+			gone[i], err = list[i].locate(ctx)
+		}
 		return err
 	})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -22,7 +23,7 @@ type ociArchive struct {
 }
 
 func newOCIArchive(ctx context.Context, p *plan) (archive, error) {
-	blobs, err := p.locate(ctx, inDigestOrder(slices.Collect(maps.Values(p.blobs))))
+	blobs, err := p.locate(ctx, inDigestOrder(slices.Collect(maps.Values(p.blobs))), false)
 	if err != nil {
 		return nil, err
 	}
@@ -39,8 +40,7 @@ func newOCIArchive(ctx context.Context, p *plan) (archive, error) {
 		members = append(members, dataMember(docker.ManifestName, manifest))
 	}
 	for _, b := range blobs {
-		members = append(members, member{name: blobName(b.Digest), size: b.Size,
-			body: func(ctx context.Context, f *filler) error { return f.blob(ctx, b) }})
+		members = append(members, member{size: b.Size, blob: b})
 	}
 	members = append(members, dataMember(ocispec.ImageIndexFile, indexJSON(p.entries)))
 	t, err := newTarball(members, p.o.Time)
@@ -51,8 +51,12 @@ func dataMember(name string, data []byte) member {
 	return member{name: name, size: int64(len(data)), data: data}
 }
 
-func blobName(d content.Digest) string {
-	return "blobs/" + d.Algorithm().String() + "/" + d.Encoded()
+func blobName(d content.Digest) string { return string(appendBlobName(nil, d)) }
+
+// appendBlobName appends where a layout has the blob d (image-spec image-layout.md).
+func appendBlobName(b []byte, d content.Digest) []byte {
+	alg, encoded, _ := strings.Cut(string(d), ":")
+	return append(append(append(append(b, "blobs/"...), alg...), '/'), encoded...)
 }
 
 func (a *ociArchive) result() Result { return a.resultOf() }
@@ -64,6 +68,11 @@ func (a *ociArchive) writeFile(ctx context.Context, f *durable.File) (int64, err
 	return a.tar.total, a.tar.writeAt(ctx, f)
 }
 
+// writeStream looks for all blobs before a byte leaves; writeFile learns of one
+// that is missing when it comes to it.
 func (a *ociArchive) writeStream(ctx context.Context, w io.Writer) (int64, error) {
+	if _, err := a.locate(ctx, slices.Collect(maps.Values(a.blobs)), true); err != nil {
+		return 0, err
+	}
 	return a.tar.total, a.tar.writeTo(ctx, w)
 }

@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"errors"
+	"slices"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -57,7 +58,7 @@ func newPlan(ctx context.Context, roots []Root, o Options) (*plan, error) {
 	if err := p.walk(ctx, level); err != nil {
 		return nil, err
 	}
-	return p, p.makeEntries(kept)
+	return p, p.makeEntries(ctx, kept)
 }
 
 // conflicts refuses one name for two things from two layouts.
@@ -148,7 +149,7 @@ type pick struct {
 // expand decides which roots become entries, and puts the referrers that a
 // fallback tag lists in its place.
 func (p *plan) expand(ctx context.Context, roots []Root) ([]pick, error) {
-	var picks []pick
+	picks := make([]pick, 0, len(roots))
 	for _, r := range roots {
 		fallback := r.Entry.Kind() == layout.KindFallback
 		switch {
@@ -196,26 +197,34 @@ func (p *plan) listed(ctx context.Context, r Root) ([]pick, error) {
 }
 
 // makeEntries makes the canonical entries, each once, in their order.
-func (p *plan) makeEntries(picks []pick) error {
-	for _, r := range picks {
-		n := p.nodes[r.Entry.Digest]
-		switch {
-		case (n == nil || n.absent) && r.only == always:
-			return missing(r.Entry.Descriptor, "manifest")
-		case n == nil || n.absent || n.subject != "" && r.only == unlessReferrer:
-			continue
-		}
-		e, err := canonical(r.Entry, n)
-		if err != nil {
-			return content.AtDigest(r.Entry.Digest, err)
-		}
-		p.entries = append(p.entries, entry{e, n, r.Chosen})
+func (p *plan) makeEntries(ctx context.Context, picks []pick) error {
+	entries := make([]entry, len(picks))
+	err := parallel(ctx, len(picks), func(_ context.Context, i int) (err error) {
+		entries[i], err = p.makeEntry(picks[i])
+		return err
+	})
+	if err != nil {
+		return err
 	}
+	p.entries = slices.DeleteFunc(entries, func(e entry) bool { return e.node == nil })
 	if err := p.rename(); err != nil {
 		return err
 	}
 	p.entries = inOrder(p.entries)
 	return nil
+}
+
+// makeEntry makes the entry of a root; it has no node if there is to be none.
+func (p *plan) makeEntry(r pick) (entry, error) {
+	n := p.nodes[r.Entry.Digest]
+	switch {
+	case (n == nil || n.absent) && r.only == always:
+		return entry{}, missing(r.Entry.Descriptor, "manifest")
+	case n == nil || n.absent || n.subject != "" && r.only == unlessReferrer:
+		return entry{}, nil
+	}
+	e, err := canonical(r.Entry, n)
+	return entry{e, n, r.Chosen}, content.AtDigest(r.Entry.Digest, err)
 }
 
 // rename gives the one image of the archive the name that was asked for.

@@ -14,12 +14,33 @@ import (
 	"github.com/ocilayout/ocilayout/internal/tarx"
 )
 
-// A member of an archive: its bytes are data, or what body puts.
+// A member of an archive: its bytes are those of a blob, or data, or what body
+// puts.
 type member struct {
 	name string
 	size int64
+	blob *blob // named by its digest if name is empty
 	data []byte
 	body func(ctx context.Context, f *filler) error // exactly size bytes
+}
+
+// called appends the member's name to b.
+func (m member) called(b []byte) []byte {
+	if m.name != "" {
+		return append(b, m.name...)
+	}
+	return appendBlobName(b, m.blob.Digest)
+}
+
+func (m member) put(ctx context.Context, f *filler) error {
+	switch {
+	case m.blob != nil:
+		return f.blob(ctx, m.blob)
+	case m.body != nil:
+		return m.body(ctx, f)
+	}
+	_, err := f.Write(m.data)
+	return err
 }
 
 // A tarball is an archive that is laid out before any of it is written: so its
@@ -27,15 +48,21 @@ type member struct {
 type tarball struct {
 	members []member
 	offsets []int64 // of the headers
-	mtime   time.Time
+	headers *headerMaker
 	total   int64
 }
 
 // newTarball lays members out.
 func newTarball(members []member, mtime time.Time) (*tarball, error) {
-	t := &tarball{members: members, offsets: make([]int64, len(members)), mtime: mtime}
+	headers, err := newHeaderMaker(mtime)
+	if err != nil {
+		return nil, err
+	}
+	t := &tarball{members: members, offsets: make([]int64, len(members)), headers: headers}
+	var name []byte
 	for i, m := range members {
-		header, err := headerSize(m, mtime)
+		name = m.called(name[:0])
+		header, err := headers.size(name, m.size)
 		if err != nil {
 			return nil, err
 		}
@@ -44,17 +71,6 @@ func newTarball(members []member, mtime time.Time) (*tarball, error) {
 	}
 	t.total += tarx.TrailerSize
 	return t, nil
-}
-
-// headerSize is the length of a member's header. Headers are made when they are
-// written; what plainly fits into one block is not made before.
-func headerSize(m member, mtime time.Time) (int64, error) {
-	const ustarName, ustarSize = 100, 1 << 33
-	if len(m.name) <= ustarName && m.size >= 0 && m.size < ustarSize {
-		return tarx.BlockSize, nil
-	}
-	h, err := tarx.Header(m.name, m.size, mtime)
-	return int64(len(h)), err
 }
 
 // A run is some consecutive members that one worker writes.
@@ -88,26 +104,19 @@ func (t *tarball) end(i int) int64 {
 
 // fill puts the members of a run, with headers and padding.
 func (t *tarball) fill(ctx context.Context, f *filler, r run) error {
+	var name []byte
 	for i := r.from; i < r.to; i++ {
 		m := t.members[i]
-		h, err := tarx.Header(m.name, m.size, t.mtime)
-		if err != nil {
-			return err
-		}
-		if _, err = f.Write(h); err != nil {
+		name = m.called(name[:0])
+		if err := t.headers.put(f, name, m.size); err != nil {
 			return err
 		}
 		at := f.position()
-		if m.body != nil {
-			err = m.body(ctx, f)
-		} else {
-			_, err = f.Write(m.data)
-		}
-		if err != nil {
+		if err := m.put(ctx, f); err != nil {
 			return err
 		}
 		if f.position() != at+m.size || at != t.end(i)-m.size-tarx.Padding(m.size) {
-			return content.At(m.name, content.Errorf(content.ErrSize, "member is not as large as it was laid out"))
+			return content.At(string(name), content.Errorf(content.ErrSize, "member is not as large as it was laid out"))
 		}
 		if err := f.zeros(tarx.Padding(m.size)); err != nil {
 			return err
