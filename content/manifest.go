@@ -18,6 +18,7 @@ type Manifest struct {
 	Blobs         []Descriptor      `json:"blobs"` // of the retired artifact manifests
 	Manifests     []Descriptor      `json:"manifests"`
 	Subject       *Descriptor       `json:"subject"`
+	Refers        *Descriptor       `json:"refers"` // earlier name of subject in the retired artifact manifests
 	Annotations   map[string]string `json:"annotations"`
 }
 
@@ -38,6 +39,9 @@ func ParseManifest(mediaType string, data []byte) (Manifest, error) {
 	}
 	if m.MediaType == "" {
 		m.MediaType = mediaType
+	}
+	if m.Subject == nil && IsRetired(m.MediaType) {
+		m.Subject = m.Refers
 	}
 	return m, nil
 }

@@ -31,6 +31,8 @@ const (
 	AnnotationSubject = "io.containerd.manifest.subject"
 	// AnnotationReferenceType marks BuildKit's attestation children.
 	AnnotationReferenceType = "vnd.docker.reference.type"
+	// AnnotationReferenceDigest names the child that such a one attests.
+	AnnotationReferenceDigest = "vnd.docker.reference.digest"
 )
 
 // IsIndex says whether a media type is that of an image index or manifest list.
@@ -46,6 +48,12 @@ func IsManifest(mediaType string) bool {
 		return true
 	}
 	return false
+}
+
+// IsRetired says whether a media type is that of an artifact manifest which OCI or
+// ORAS had before artifacts took the form of image manifests.
+func IsRetired(mediaType string) bool {
+	return mediaType == OCIArtifactManifest || mediaType == ORASArtifactManifest
 }
 
 // HasEdges says whether content of this media type refers to other content.

@@ -21,14 +21,16 @@ func (l *Layout) Delete(ctx context.Context, d content.Digest, withReferrers boo
 	if err := content.CheckDigest(d); err != nil {
 		return Deletion{}, err
 	}
-	referrers, err := l.ReferrerMap(ctx)
-	if err != nil {
-		return Deletion{}, err
-	}
+	a := l.asker()
+	defer a.close()
 	report := Deletion{Digest: d, Names: []string{}, Referrers: []content.Digest{}}
 	going, known := []content.Digest{d}, map[content.Digest]bool{d: true}
 	for i := 0; withReferrers && i < len(going); i++ {
-		for _, r := range referrers.Of(going[i]) {
+		found, err := a.bound(ctx, going[i])
+		if err != nil {
+			return report, err
+		}
+		for _, r := range found {
 			if !known[r.Digest] {
 				known[r.Digest] = true
 				going = append(going, r.Digest)
@@ -37,9 +39,14 @@ func (l *Layout) Delete(ctx context.Context, d content.Digest, withReferrers boo
 		}
 	}
 	if !withReferrers {
-		report.Left = len(referrers.Of(d))
+		left, err := a.bound(ctx, d)
+		if err != nil {
+			return report, err
+		}
+		report.Left = len(left)
 	}
-	err = l.Update(ctx, func(tx *Tx) error {
+	a.close()
+	err := l.Update(ctx, func(tx *Tx) error {
 		report.Names = []string{}
 		gone, err := tx.Remove(func(e Entry) bool { return e.Digest == d })
 		if err != nil {

@@ -54,10 +54,8 @@ func (r *Reader) List(ctx context.Context, o ListOptions) iter.Seq2[Listing, err
 			if err := checkPatterns(o.Match); err != nil {
 				return err
 			}
-			f, err := r.withReferrers(ctx, o.Details)
-			if err != nil {
-				return err
-			}
+			f, done := r.withReferrers(o.Details)
+			defer done()
 			for e, err := range x.EntriesIf(o.wants) {
 				if err != nil {
 					return err

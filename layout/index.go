@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ocilayout/ocilayout/content"
@@ -28,7 +29,11 @@ type Index struct {
 	empty     bool                       // the top-level object has no members
 	arena     bytes.Buffer               // names while it is read
 	types     map[string]string          // media types seen
+	visit     visitor                    // if set, gets the entries, and no span is kept
 }
+
+// A visitor gets what a scan sees of an entry, and its bytes, which it may not keep.
+type visitor func(s *summary, raw []byte) error
 
 // A span is where an entry lies, and what is kept of it.
 type span struct {
@@ -37,6 +42,7 @@ type span struct {
 	name, ref text
 	len       uint32
 	kind      Kind
+	index     bool // by its media type
 }
 
 // text is a piece of Index.names.
@@ -44,9 +50,9 @@ type text struct{ off, len uint32 }
 
 var digestSeed = maphash.MakeSeed()
 
-// readIndex scans index.json once.
-func readIndex(src io.ReaderAt, size int64, limits content.Limits) (*Index, error) {
-	x := &Index{src: src, size: size, fields: map[string]json.RawMessage{}, open: -1, end: -1, types: map[string]string{}}
+// readIndex scans index.json once. With a visit, the Index is of no use afterwards.
+func readIndex(src io.ReaderAt, size int64, limits content.Limits, visit visitor) (*Index, error) {
+	x := &Index{src: src, size: size, fields: map[string]json.RawMessage{}, open: -1, end: -1, types: map[string]string{}, visit: visit}
 	s := newScanner(io.NewSectionReader(src, 0, size), limits)
 	if size < int64(len(s.buf)) {
 		s.buf = s.buf[:max(size, 16)]
@@ -141,14 +147,16 @@ func (x *Index) member(s *scanner, limits content.Limits) error {
 func (x *Index) array(s *scanner) error {
 	x.open = s.base + int64(s.pos)
 	s.pos++
-	x.spans = make([]span, 0, min(x.size/200+1, 1<<17))
-	x.arena.Grow(int(min(x.size/16, 1<<21)))
-	for {
+	if x.visit == nil {
+		x.spans = make([]span, 0, min(x.size/200+1, 1<<17))
+		x.arena.Grow(int(min(x.size/16, 1<<21)))
+	}
+	for first := true; ; first = false {
 		c, ok, err := s.next()
 		if err != nil || !ok {
 			return firstError(err, errTorn())
 		}
-		if c == ']' && len(x.spans) == 0 {
+		if c == ']' && first {
 			break
 		}
 		if err := x.scanEntry(s); err != nil {
@@ -195,9 +203,13 @@ func (x *Index) scanEntry(s *scanner) error {
 			}
 			sum = summarize(e)
 		}
-		x.add(&sum, s.base+int64(s.pos), n)
+		if x.visit != nil {
+			err = x.visit(&sum, s.buf[s.pos:s.pos+n])
+		} else {
+			x.add(&sum, s.base+int64(s.pos), n)
+		}
 		s.pos += n
-		return nil
+		return err
 	}
 }
 
@@ -206,6 +218,7 @@ func summarize(e Entry) summary {
 		mediaType: []byte(e.MediaType), digest: []byte(e.Digest), artifactType: []byte(e.ArtifactType),
 		imageName: []byte(e.Annotations[content.AnnotationImageName]), refName: []byte(e.RefName()),
 		subject: []byte(e.Annotations[content.AnnotationSubject]),
+		size:    strconv.AppendInt(nil, e.Size, 10), listed: []byte(listedSubject(e.Annotations)),
 	}
 }
 
@@ -218,7 +231,9 @@ func (x *Index) add(s *summary, off int64, n int) {
 		sp.name = x.keep(s.imageName)
 		name = s.imageName
 	}
-	sp.kind = kindOf(x.mediaType(s.mediaType), len(s.artifactType)+len(s.subject) > 0, name)
+	mediaType := x.mediaType(s.mediaType)
+	sp.kind = kindOf(mediaType, len(s.artifactType)+len(s.subject) > 0, name)
+	sp.index = content.IsIndex(mediaType)
 	x.spans = append(x.spans, sp)
 }
 

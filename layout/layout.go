@@ -155,12 +155,17 @@ func (h *leaseHolder) initFile(path, data string) error {
 }
 
 // Push stores one blob, proven; it is durable when Push returns. See Batch.Push for
-// what is there already, and use a Batch for many.
+// what is there already, and use a Batch for many. A manifest that has a subject is
+// also put on the list of its subject's referrers, by an Update, so that Push must
+// not be called inside one for such; Batch.Push does nothing of that kind.
 func (l *Layout) Push(ctx context.Context, want content.Descriptor, r io.Reader) error {
 	if err := l.own.Push(ctx, want, r); err != nil {
 		return err
 	}
-	return l.own.Publish(ctx)
+	if err := l.own.Publish(ctx); err != nil {
+		return err
+	}
+	return l.listPushed(ctx, want)
 }
 
 // PushBytes stores data under its sha256 and returns its descriptor. It is durable

@@ -12,6 +12,8 @@ import (
 type summary struct {
 	mediaType, digest, artifactType []byte
 	imageName, refName, subject     []byte
+	listed, size                    []byte
+	sizeOdd                         bool // size is not the whole truth
 }
 
 // quickEntry steps over the entry at the start of b, checking its grammar, and
@@ -36,9 +38,15 @@ func quickEntry(b []byte, depth int, s *summary) (n int, plain bool, err error) 
 			plain = plain && !seenAnnotations
 			seenAnnotations = true
 			return quickAnnotations(b, depth-1, s, &plain)
-		case "size", "platform", "urls", "data":
+		case "size":
+			n, err := skipValue(b, depth-1)
+			s.sizeOdd = s.sizeOdd || s.size != nil
+			s.size = b[:n]
+			return n, err
+		case "platform", "urls", "data":
 		default:
 			plain = plain && !ambiguousKey(key)
+			s.sizeOdd = s.sizeOdd || len(key) == 4 && bytes.EqualFold(key, []byte("size"))
 		}
 		return skipValue(b, depth-1)
 	})
@@ -58,6 +66,8 @@ func quickAnnotations(b []byte, depth int, s *summary, plain *bool) (int, error)
 			return quickString(b, &s.refName, plain)
 		case content.AnnotationSubject:
 			return quickString(b, &s.subject, plain)
+		case annotationListed, annotationOlaregListed:
+			return quickString(b, &s.listed, plain)
 		}
 		if bytes.IndexByte(key, '\\') >= 0 {
 			*plain = false

@@ -137,7 +137,7 @@ func (r *Reader) readIndex(ctx context.Context) (*Index, indexFile, error) {
 			}
 			return nil, nil, err
 		}
-		x, err := parseIndex(f, r.o.Limits)
+		x, err := parseIndex(f, r.o.Limits, nil)
 		if err == nil {
 			return x, f, nil
 		}
@@ -153,7 +153,7 @@ func (r *Reader) readIndex(ctx context.Context) (*Index, indexFile, error) {
 	}
 }
 
-func parseIndex(f indexFile, limits content.Limits) (*Index, error) {
+func parseIndex(f indexFile, limits content.Limits, visit visitor) (*Index, error) {
 	if f.Size() > limits.Index {
 		return nil, content.Errorf(content.ErrRefused, "%d bytes are over the limit of %d", f.Size(), limits.Index)
 	}
@@ -165,7 +165,7 @@ func parseIndex(f indexFile, limits content.Limits) (*Index, error) {
 		}
 		src = bytes.NewReader(data)
 	}
-	return readIndex(src, f.Size(), limits)
+	return readIndex(src, f.Size(), limits, visit)
 }
 
 // Resolve finds what a name means: Index.Resolve on the newest index.json. A

@@ -53,15 +53,20 @@ func (l *Layout) tagTarget(ctx context.Context, tx *Tx, ref Reference) (Entry, e
 	if !content.HasEdges(desc.MediaType) {
 		return e, content.AtDigest(ref.Digest, content.Errorf(content.ErrInvalid, "only a manifest or index can have a name"))
 	}
-	e = NewEntry(desc)
-	if !content.IsIndex(desc.MediaType) {
-		p, err := content.PlatformOf(ctx, l, desc, l.Limits())
-		if err != nil {
-			return e, err
-		}
-		e = e.platformed(p)
+	return l.newEntry(ctx, desc)
+}
+
+// newEntry makes an entry of a manifest or index of the layout.
+func (l *Layout) newEntry(ctx context.Context, desc content.Descriptor) (Entry, error) {
+	e := NewEntry(desc)
+	if content.IsIndex(desc.MediaType) {
+		return e, nil
 	}
-	return e, nil
+	p, err := content.PlatformOf(ctx, l, desc, l.Limits())
+	if err != nil {
+		return e, err
+	}
+	return e.platformed(p), nil
 }
 
 // retag is Tag, with what had the name kept if o says so.

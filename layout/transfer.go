@@ -77,12 +77,8 @@ type transfer struct {
 
 // gather stages what one source gives, and notes its entries.
 func (t *transfer) gather(ctx context.Context, src Source) error {
-	referrers, err := src.ReferrerMap(ctx)
-	if err != nil {
-		return err
-	}
 	if src.whole() {
-		return t.gatherAll(ctx, src, referrers)
+		return t.gatherAll(ctx, src)
 	}
 	e, err := src.Lookup(ctx, src.Ref)
 	if err != nil {
@@ -98,10 +94,15 @@ func (t *transfer) gather(ctx context.Context, src Source) error {
 	if err != nil {
 		return err
 	}
+	a := src.asker()
+	defer a.close()
 	// What refers to an image may itself be referred to, and so on.
 	done := map[content.Digest]bool{}
 	for {
-		roots := t.belonging(seen, done, referrers, cosign)
+		roots, err := t.belonging(ctx, seen, done, a, cosign)
+		if err != nil {
+			return err
+		}
 		if len(roots) == 0 {
 			return nil
 		}
@@ -112,10 +113,14 @@ func (t *transfer) gather(ctx context.Context, src Source) error {
 }
 
 // gatherAll stages every entry, each as it is.
-func (t *transfer) gatherAll(ctx context.Context, src Source, referrers ReferrerMap) error {
+func (t *transfer) gatherAll(ctx context.Context, src Source) error {
+	referrers, err := src.ReferrerMap(ctx)
+	if err != nil {
+		return err
+	}
 	isReferrer := referrers.all()
 	var roots []content.Descriptor
-	err := src.View(ctx, func(x *Index) error {
+	err = src.View(ctx, func(x *Index) error {
 		for e, err := range x.Entries() {
 			if err != nil {
 				return err
@@ -158,14 +163,18 @@ func (r *CopyReport) add(more CopyReport) {
 
 // belonging notes what refers to what has been seen since the last time, and
 // returns it. done is the set of subjects that it has been through.
-func (t *transfer) belonging(seen, done map[content.Digest]bool, referrers ReferrerMap, cosign map[content.Digest][]Entry) []content.Descriptor {
+func (t *transfer) belonging(ctx context.Context, seen, done map[content.Digest]bool, a *asker, cosign map[content.Digest][]Entry) ([]content.Descriptor, error) {
 	var roots []content.Descriptor
 	for _, subject := range slices.Sorted(maps.Keys(seen)) {
 		if done[subject] {
 			continue
 		}
 		done[subject] = true
-		if found := referrers.Of(subject); len(found) > 0 {
+		found, err := a.bound(ctx, subject)
+		if err != nil {
+			return nil, err
+		}
+		if len(found) > 0 {
 			t.lists = append(t.lists, referrerList{tag: FallbackTag(subject), children: found})
 			t.report.Referrers += len(found)
 			roots = append(roots, found...)
@@ -176,7 +185,8 @@ func (t *transfer) belonging(seen, done map[content.Digest]bool, referrers Refer
 			roots = append(roots, e.Descriptor)
 		}
 	}
-	return roots
+	a.close() // copying what was found takes a while
+	return roots, nil
 }
 
 // cosignEntries lists the entries that cosign made, by the digest in their names.
@@ -215,7 +225,7 @@ func (t *transfer) rename() error {
 func (t *transfer) commit(ctx context.Context, tx *Tx) error {
 	for _, e := range t.entries {
 		if e.Kind() == KindFallback {
-			if err := t.mergeEntry(ctx, tx, e); err != nil {
+			if err := tx.mergeEntry(ctx, t.batch, e); err != nil {
 				return err
 			}
 			continue
@@ -229,7 +239,7 @@ func (t *transfer) commit(ctx context.Context, tx *Tx) error {
 		}
 	}
 	for _, list := range t.lists {
-		if err := t.mergeList(ctx, tx, list); err != nil {
+		if err := tx.mergeList(list); err != nil {
 			return err
 		}
 	}

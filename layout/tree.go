@@ -55,10 +55,8 @@ func (b *TreeBuilder) Build(ctx context.Context, e Entry) (*Tree, error) {
 // BuildTrees makes the tree of ref in r, or of every entry if ref has neither name
 // nor digest.
 func BuildTrees(ctx context.Context, r *Reader, ref Reference) ([]*Tree, error) {
-	f, err := r.withReferrers(ctx, true)
-	if err != nil {
-		return nil, err
-	}
+	f, done := r.withReferrers(true)
+	defer done()
 	b := NewTreeBuilder(f, r.Limits())
 	if ref.Name != "" || ref.Digest != "" {
 		e, err := r.Lookup(ctx, ref)
@@ -69,7 +67,7 @@ func BuildTrees(ctx context.Context, r *Reader, ref Reference) ([]*Tree, error) 
 		return []*Tree{t}, err
 	}
 	var roots []*Tree
-	err = r.View(ctx, func(x *Index) error {
+	err := r.View(ctx, func(x *Index) error {
 		roots = make([]*Tree, 0, x.Len())
 		for e, err := range x.Entries() {
 			if err != nil {

@@ -39,6 +39,7 @@ func (c Change) Moved() bool { return c.Old != "" && c.Old != c.New && !c.Skippe
 // A Tx is the view of index.json inside Update, with the changes made so far. It is
 // not safe for concurrent use and of no use after fn returned.
 type Tx struct {
+	l        *Layout
 	base     *Index
 	removed  map[int]bool  // spans that go
 	replaced map[int]Entry // spans that become another entry
@@ -47,6 +48,7 @@ type Tx struct {
 	digests  map[uint64][]int // by the hash of the digest
 	lookups  int              // of names so far
 	searches int              // for digests so far
+	lists    listEdits
 }
 
 // addition is a new entry and the span that it stands behind; -1 is the front.
@@ -89,8 +91,12 @@ func (l *Layout) tryUpdate(ctx context.Context, fn func(*Tx) error) (done bool, 
 		return false, err
 	}
 	defer func() { _ = f.Close() }() // only read
-	tx := &Tx{base: x, removed: map[int]bool{}, replaced: map[int]Entry{}}
-	if err := fn(tx); err != nil || !tx.dirty() {
+	tx := &Tx{l: l, base: x, removed: map[int]bool{}, replaced: map[int]Entry{}}
+	defer func() { err = errors.Join(err, tx.lists.close()) }()
+	if err := fn(tx); err != nil {
+		return true, err
+	}
+	if err := tx.writeLists(ctx); err != nil || !tx.dirty() {
 		return true, err
 	}
 	if err := l.checkPresent(ctx, tx); err != nil {
@@ -101,7 +107,11 @@ func (l *Layout) tryUpdate(ctx context.Context, fn func(*Tx) error) (done bool, 
 		return false, err
 	}
 	defer func() { err = errors.Join(err, staged.Discard()) }()
-	return l.replaceIndex(ctx, f, staged, tx)
+	news := l.newsOf(tx, f)
+	if done, err = l.replaceIndex(ctx, f, staged, tx, news); err == nil && done {
+		l.settle(ctx, tx, news)
+	}
+	return done, err
 }
 
 // checkPresent holds that the content of new entries is there. What another tool's
@@ -167,7 +177,7 @@ func (l *Layout) stageIndex(ctx context.Context, tx *Tx) (*durable.File, error) 
 // replaceIndex puts the staged index.json in the place of the one that was read, if
 // that is still there. BuildKit's lock is held around this alone, since BuildKit
 // fails at once where it can't have it.
-func (l *Layout) replaceIndex(ctx context.Context, read indexFile, staged *durable.File, tx *Tx) (done bool, err error) {
+func (l *Layout) replaceIndex(ctx context.Context, read indexFile, staged *durable.File, tx *Tx, news *news) (done bool, err error) {
 	foreign, err := l.foreignLock(ctx)
 	if err != nil {
 		return false, err
@@ -179,8 +189,13 @@ func (l *Layout) replaceIndex(ctx context.Context, read indexFile, staged *durab
 	if err := l.checkPresent(ctx, tx); err != nil {
 		return true, err
 	}
-	if err := l.disk.Replace(staged, filepath.Join(l.path, "index.json")); err != nil {
+	path := filepath.Join(l.path, "index.json")
+	before, statErr := staged.Stat()
+	if err := l.disk.Replace(staged, path); err != nil {
 		return true, err
+	}
+	if statErr == nil {
+		news.look(before, path)
 	}
 	return true, l.checkPresent(ctx, tx)
 }
