@@ -221,7 +221,11 @@ func inOrder(entries []entry) []entry {
 
 // indexJSON is the archive's index.json.
 func indexJSON(entries []entry) []byte {
-	var b bytes.Buffer
+	size := 128
+	for _, e := range entries {
+		size += len(e.Raw) + 1
+	}
+	b := bytes.NewBuffer(make([]byte, 0, size))
 	b.WriteString(`{"schemaVersion":2,"mediaType":"` + mediaTypeIndex + `","manifests":[`)
 	for i, e := range entries {
 		if i > 0 {

@@ -55,10 +55,10 @@ func judge(want content.Digest, h hash.Hash) error {
 	var sum [64]byte
 	var text [128]byte
 	got := text[:hex.Encode(text[:], h.Sum(sum[:0]))]
-	if string(got) != want.Encoded() {
-		return content.Errorf(content.ErrDigest, "bytes have digest %s:%s", want.Algorithm(), got)
+	if string(got) == want.Encoded() {
+		return nil
 	}
-	return nil
+	return content.Errorf(content.ErrDigest, "bytes have digest %s:%s", want.Algorithm(), string(got))
 }
 
 func sizeError(got, want int64) error {
