@@ -16,7 +16,7 @@ func completionCommand() *command {
 			if !ok {
 				return nil, &usageError{"no completion for " + quote(args[0]) + ": want bash, zsh, fish or powershell", "completion"}
 			}
-			return page(generate(e.table)), nil
+			return page(generate(families(e.table))), nil
 		},
 	}
 }

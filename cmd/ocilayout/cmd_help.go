@@ -1,11 +1,14 @@
 package main
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 func helpCommand() *command {
 	return &command{
 		name:  "help",
-		args:  "[COMMAND]",
+		args:  "[COMMAND...]",
 		short: "show help on ocilayout or on a command",
 		examples: []example{
 			{"All commands.", "ocilayout help"},
@@ -16,11 +19,11 @@ func helpCommand() *command {
 				return page(programHelp(e.table)), nil
 			}
 			for _, c := range e.table {
-				if c.name == args[0] {
+				if c.name == strings.Join(args, " ") {
 					return page(commandHelp(c)), nil
 				}
 			}
-			return nil, &usageError{text: "unknown command " + quote(args[0])}
+			return nil, &usageError{text: "unknown command " + quote(strings.Join(args, " "))}
 		},
 	}
 }

@@ -15,6 +15,8 @@ import (
 // A command is one row of the table that the command line is: help, manual,
 // completion and parsing all come from it.
 type command struct {
+	// name may be two words, such as "artifact put": the first is a family, which
+	// is no command by itself.
 	name string
 	// args names the positional arguments as help shows them, and so says how many
 	// there are: "REF NAME..." is two or more, "[FILE]" none or one.

@@ -14,6 +14,35 @@ var completions = map[string]func([]*command) string{
 	"powershell": powershellCompletion,
 }
 
+// families is the table with commands of two words put together by their first,
+// which is what a shell completes; such a row has the flags of all.
+func families(table []*command) []*command {
+	var rows []*command
+	byName := map[string]*command{}
+	for _, c := range table {
+		family, second, ok := strings.Cut(c.name, " ")
+		row := byName[family]
+		switch {
+		case !ok:
+			rows = append(rows, c)
+			continue
+		case row == nil:
+			row = &command{name: family, short: second + ": " + c.short, flags: c.flags}
+			byName[family] = row
+			rows = append(rows, row)
+			continue
+		}
+		row.short += "; " + second + ": " + c.short
+		known := spellings(row.flags)
+		for _, f := range c.flags {
+			if _, ok := known[f.Names()[0]]; !ok {
+				row.flags = append(row.flags[:len(row.flags):len(row.flags)], f)
+			}
+		}
+	}
+	return rows
+}
+
 // flagWords are the long flags of c and the global ones; of no command if nil.
 func flagWords(c *command) string {
 	docs := describeFlags(new(env).globalFlags())

@@ -10,7 +10,7 @@ func webPage(table []*command) string {
 	var b strings.Builder
 	b.WriteString("# The commands of ocilayout\n\nThis page is generated from the texts of `--help`.\n\n")
 	for _, c := range table {
-		fmt.Fprintf(&b, "- [`%s`](#%s): %s\n", c.name, c.name, c.short)
+		fmt.Fprintf(&b, "- [`%s`](#%s): %s\n", c.name, dashed(c.name), c.short)
 	}
 	b.WriteString("\n```text\n" + programHelp(table) + "```\n")
 	for _, c := range table {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -34,9 +35,9 @@ func commandFlags(table []*command) map[string]flagSet {
 // flags, "--", positional arguments. Flags keep their order, and values are
 // joined to their flags by "=".
 //
-// A lone "-" is a positional argument; "--" ends the flags. Only global flags can
-// be told before the command is known. A flag or command that does not exist, and
-// a flag whose value is missing, is a usageError.
+// A lone "-" is a positional argument, and so is "-:" with a media type; "--" ends
+// the flags. Only global flags can be told before the command is known. A flag or
+// command that does not exist, and a flag whose value is missing, is a usageError.
 func arrange(args []string, global flagSet, commands map[string]flagSet) ([]string, error) {
 	a := arranger{global: global, commands: commands}
 	for len(args) > 0 {
@@ -50,7 +51,7 @@ func arrange(args []string, global flagSet, commands map[string]flagSet) ([]stri
 				}
 			}
 			args = nil
-		case word == "-" || !strings.HasPrefix(word, "-"):
+		case word == "-" || strings.HasPrefix(word, "-:") || !strings.HasPrefix(word, "-"):
 			if err := a.positional(word); err != nil {
 				return nil, err
 			}
@@ -62,6 +63,9 @@ func arrange(args []string, global flagSet, commands map[string]flagSet) ([]stri
 			args = args[taken:]
 		}
 	}
+	if a.command == "" && a.family != "" && !slices.Contains(a.globals, "--help") {
+		return nil, &usageError{text: a.family + " is no command by itself: say " + strings.Join(members(a.family, a.commands), " or ")}
+	}
 	return a.result(), nil
 }
 
@@ -69,6 +73,7 @@ type arranger struct {
 	global   flagSet
 	commands map[string]flagSet
 
+	family   string // first word of a command of two, until the second is known
 	command  string // "" until it is known
 	globals  []string
 	locals   []string
@@ -80,11 +85,28 @@ func (a *arranger) positional(word string) error {
 		a.operands = append(a.operands, word)
 		return nil
 	}
-	if _, ok := a.commands[word]; !ok {
-		return &usageError{text: "unknown command " + quote(word) + didYouMean(word, a.commands)}
+	name := strings.TrimLeft(a.family+" "+word, " ")
+	if _, ok := a.commands[name]; ok {
+		a.command = name
+		return nil
 	}
-	a.command = word
-	return nil
+	if a.family == "" && len(members(word, a.commands)) > 0 {
+		a.family = word
+		return nil
+	}
+	return &usageError{text: "unknown command " + quote(name) + didYouMean(name, a.commands)}
+}
+
+// members are the commands of two words whose first is family.
+func members(family string, commands map[string]flagSet) []string {
+	var names []string
+	for name := range commands {
+		if strings.HasPrefix(name, family+" ") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // flag takes the flag in word and says how many of the following arguments are

@@ -12,6 +12,9 @@ var (
 	orderCommands = map[string]flagSet{
 		"ls":   {"all": false, "l": false, "match": true},
 		"copy": {"platform": true, "link": false, "o": true},
+
+		"pack put": {"type": true},
+		"pack get": {},
 	}
 )
 
@@ -32,12 +35,17 @@ func TestArrange(t *testing.T) {
 		{"ls -- --all -q", "ls -- --all -q"},
 		{"-- ls --all", "ls -- --all"},
 		{"copy - -", "copy -- - -"},
+		{"copy -:a/b -", "copy -- -:a/b -"},
 		{"copy a --platform linux/amd64 b --link --platform linux/arm64", "copy --platform=linux/amd64 --link --platform=linux/arm64 -- a b"},
 		{"copy -o f a b", "copy --o=f -- a b"},
 		{"copy ls copy", "copy -- ls copy"},
 		{"--help", "--help"},
 		{"ls --format=", "--format= ls --"},
 		{"-quiet ls -all", "--quiet ls --all --"},
+		{"pack put L --type x F", "pack put --type=x -- L F"},
+		{"pack --quiet get L", "--quiet pack get -- L"},
+		{"pack put put", "pack put -- put"},
+		{"pack --help", "--help"},
 	} {
 		got, err := arrange(strings.Fields(c.in), orderGlobals, orderCommands)
 		if err != nil || strings.Join(got, " ") != c.want {
@@ -57,6 +65,9 @@ func TestArrangeRefuses(t *testing.T) {
 		{"ls L --match", `--match needs a value`},
 		{"--format", `--format needs a value`},
 		{"--all ls", `--all belongs to a command: put it after the command's name`},
+		{"pack", `pack is no command by itself: say pack get or pack put`},
+		{"pack pu", `unknown command "pack pu": did you mean pack put?`},
+		{"pack --type x put", `--type belongs to a command: put it after the command's name`},
 	} {
 		got, err := arrange(strings.Fields(c.in), orderGlobals, orderCommands)
 		if err == nil || err.Error() != c.want || !errors.Is(err, errUsage) {
@@ -70,7 +81,7 @@ func TestArrangeRefuses(t *testing.T) {
 // follows "--" in the result is never a flag that was taken.
 func FuzzArrange(f *testing.F) {
 	for _, seed := range []string{
-		"ls L --all", "--format json ls L", "copy a -o f b", "ls -- --all", "-- ls", "ls --match -- x", "copy - -", "ls -l=false -q", "--", "-=", "ls --=x", "--x=y=z",
+		"ls L --all", "--format json ls L", "copy a -o f b", "ls -- --all", "-- ls", "ls --match -- x", "copy - -", "ls -l=false -q", "--", "-=", "ls --=x", "--x=y=z", "pack put L", "pack -q get",
 	} {
 		f.Add(seed)
 	}
@@ -94,9 +105,9 @@ func FuzzArrange(f *testing.F) {
 }
 
 // letters are the sorted bytes of words without what arrange may add or drop:
-// dashes and the "=" that joins a value.
+// dashes, the "=" that joins a value, and the space in a command of two words.
 func letters(words []string) string {
-	b := []byte(strings.NewReplacer("-", "", "=", "").Replace(strings.Join(words, "")))
+	b := []byte(strings.NewReplacer("-", "", "=", "", " ", "").Replace(strings.Join(words, "")))
 	slices.Sort(b)
 	return string(b)
 }

@@ -8,6 +8,9 @@ import (
 	"testing"
 )
 
+// dashed is the name of a command as files and anchors have it.
+func dashed(name string) string { return strings.ReplaceAll(name, " ", "-") }
+
 // golden compares got with a file, or writes the file when updating.
 func golden(t *testing.T, path, got string) {
 	t.Helper()
@@ -33,7 +36,7 @@ func TestHelpIsGolden(t *testing.T) {
 	table := commandTable()
 	golden(t, "testdata/help/ocilayout.txt", programHelp(table))
 	for _, c := range table {
-		golden(t, "testdata/help/"+c.name+".txt", commandHelp(c))
+		golden(t, "testdata/help/"+dashed(c.name)+".txt", commandHelp(c))
 	}
 	golden(t, "../../docs/cli.md", webPage(table))
 	files, err := filepath.Glob("testdata/help/*.txt")
@@ -77,7 +80,7 @@ func TestTable(t *testing.T) {
 					t.Errorf("--%s has no usage", d.long)
 				}
 			}
-			if scripts, _ := filepath.Glob("testdata/script/" + c.name + "*.txtar"); len(scripts) == 0 {
+			if scripts, _ := filepath.Glob("testdata/script/" + dashed(c.name) + "*.txtar"); len(scripts) == 0 {
 				t.Error("no script in testdata/script")
 			}
 		})
