@@ -64,7 +64,7 @@ func newDockerArchive(ctx context.Context, p *plan) (archive, error) {
 func (p *plan) locateLayers(ctx context.Context) error {
 	var needed []*blob
 	for _, e := range p.entries {
-		if !e.isImage() {
+		if !e.image {
 			continue
 		}
 		if n := p.runnable(e.node); n != nil {
@@ -79,14 +79,14 @@ func (p *plan) locateLayers(ctx context.Context) error {
 
 // reject says why an entry can't be left out: it is an image, or was chosen.
 func (p *plan) reject(e entry) error {
-	if !e.isImage() && !e.chosen {
+	if !e.image && !e.chosen {
 		return nil
 	}
 	n := e.node
 	if run := p.runnable(n); run != nil {
 		n = run
 	}
-	return content.At(e.Name(), p.cannotLoad(n))
+	return content.At(e.name, p.cannotLoad(n))
 }
 
 // listLayers lists the distinct layers by diffID.

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/internal/rawjson"
@@ -209,21 +210,22 @@ func class(e layout.Entry) layout.Kind {
 // inOrder sorts entries by class, name, digest and bytes, and drops equal ones.
 func inOrder(entries []entry) []entry {
 	slices.SortFunc(entries, func(a, b entry) int {
-		return cmp.Or(
-			cmp.Compare(class(a.Entry), class(b.Entry)),
-			cmp.Compare(a.Name(), b.Name()),
-			cmp.Compare(a.Digest, b.Digest),
-			bytes.Compare(a.Raw, b.Raw),
-		)
+		if c := cmp.Or(cmp.Compare(a.class, b.class), strings.Compare(a.name, b.name)); c != 0 {
+			return c
+		}
+		if c := cmp.Compare(a.dgst, b.dgst); c != 0 {
+			return c
+		}
+		return bytes.Compare(a.raw, b.raw)
 	})
-	return slices.CompactFunc(entries, func(a, b entry) bool { return bytes.Equal(a.Raw, b.Raw) })
+	return slices.CompactFunc(entries, func(a, b entry) bool { return bytes.Equal(a.raw, b.raw) })
 }
 
 // indexJSON is the archive's index.json.
 func indexJSON(entries []entry) []byte {
 	size := 128
 	for _, e := range entries {
-		size += len(e.Raw) + 1
+		size += len(e.raw) + 1
 	}
 	b := bytes.NewBuffer(make([]byte, 0, size))
 	b.WriteString(`{"schemaVersion":2,"mediaType":"` + mediaTypeIndex + `","manifests":[`)
@@ -231,7 +233,7 @@ func indexJSON(entries []entry) []byte {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.Write(e.Raw)
+		b.Write(e.raw)
 	}
 	b.WriteString("]}\n")
 	return b.Bytes()

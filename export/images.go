@@ -22,7 +22,7 @@ func (p *plan) loadables() (images []loadable, rest []entry) {
 	place := map[content.Digest]int{}
 	for _, e := range p.entries {
 		var n *node
-		if e.isImage() {
+		if e.image {
 			n = p.runnable(e.node)
 		}
 		if n == nil || p.cannotLoad(n) != nil {
@@ -35,7 +35,7 @@ func (p *plan) loadables() (images []loadable, rest []entry) {
 			place[n.Digest] = at
 			images = append(images, loadable{node: n})
 		}
-		if tag := dockerTag(e.Name()); tag != "" && !slices.Contains(images[at].tags, tag) {
+		if tag := dockerTag(e.name); tag != "" && !slices.Contains(images[at].tags, tag) {
 			images[at].tags = append(images[at].tags, tag)
 		}
 	}

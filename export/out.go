@@ -129,8 +129,8 @@ func toSpecial(ctx context.Context, path string, a archive) (Result, error) {
 func (p *plan) resultOf() Result {
 	r := Result{Form: p.o.Form, Images: []Item{}, Blobs: len(p.blobs), Absent: p.report(p.absent), LeftOut: p.report(p.leftOut)}
 	for _, e := range p.entries {
-		item := Item{e.Name(), e.Digest, e.MediaType}
-		if e.isImage() {
+		item := Item{e.name, e.dgst, e.mediaType}
+		if e.image {
 			r.Images = append(r.Images, item)
 		} else {
 			r.Artifacts = append(r.Artifacts, item)

@@ -44,9 +44,9 @@ func (p *plan) oneImage() (*node, error) {
 	var image *node
 	for _, e := range p.entries {
 		switch {
-		case !e.isImage() && e.chosen:
-			return nil, content.At(e.Name(), content.Errorf(content.ErrUnsupported, "is no image and has no files"))
-		case !e.isImage():
+		case !e.image && e.chosen:
+			return nil, content.At(e.name, content.Errorf(content.ErrUnsupported, "is no image and has no files"))
+		case !e.image:
 			continue
 		case image != nil && image.Digest != e.node.Digest:
 			return nil, content.Errorf(content.ErrInvalid, "a root filesystem is that of one image; say which")

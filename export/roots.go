@@ -22,16 +22,26 @@ type plan struct {
 	entries []entry
 }
 
-// An entry is a root of the archive with the bytes that it will have there.
+// An entry is a root of the archive with the bytes that it will have there, and
+// what is asked of it often: there may be a hundred thousand.
 type entry struct {
-	layout.Entry
-	node   *node
-	chosen bool
+	raw       []byte
+	name      string
+	dgst      content.Digest
+	mediaType string
+	class     layout.Kind
+	image     bool // one that can run, or an index of such
+	chosen    bool
+	node      *node
 }
 
-// isImage says whether an entry is an image that can run, or an index of such.
-func (e entry) isImage() bool {
-	return e.IsImage() && (e.node.image || content.IsIndex(e.MediaType))
+// newEntry makes the canonical entry of a root.
+func newEntry(e layout.Entry, n *node, chosen bool) (entry, error) {
+	e, err := canonical(e, n)
+	return entry{
+		raw: e.Raw, name: e.Name(), dgst: e.Digest, mediaType: e.MediaType, class: class(e),
+		image: e.IsImage() && (n.image || content.IsIndex(e.MediaType)), chosen: chosen, node: n,
+	}, content.AtDigest(e.Digest, err)
 }
 
 // newPlan reads the graph below the roots.
@@ -150,13 +160,19 @@ type pick struct {
 // fallback tag lists in its place.
 func (p *plan) expand(ctx context.Context, roots []Root) ([]pick, error) {
 	picks := make([]pick, 0, len(roots))
+	seen := map[content.Digest]bool{} // what has an entry without a name, which says the same
+	for _, r := range roots {
+		if r.Entry.Name() == "" {
+			seen[r.Entry.Digest] = true
+		}
+	}
 	for _, r := range roots {
 		fallback := r.Entry.Kind() == layout.KindFallback
 		switch {
 		case p.o.NoReferrers && !r.Chosen && (fallback || r.Entry.IsCosignTag()):
 			p.leftOut = append(p.leftOut, r.Entry.Descriptor)
 		case fallback:
-			listed, err := p.listed(ctx, r)
+			listed, err := p.listed(ctx, r, seen)
 			if err != nil {
 				return nil, err
 			}
@@ -170,9 +186,9 @@ func (p *plan) expand(ctx context.Context, roots []Root) ([]pick, error) {
 	return picks, nil
 }
 
-// listed makes roots of the manifests in an index of referrers. Their annotations
-// are those of the manifests, and stay there.
-func (p *plan) listed(ctx context.Context, r Root) ([]pick, error) {
+// listed makes roots of the manifests in an index of referrers, but for those seen.
+// Their annotations are those of the manifests, and stay there.
+func (p *plan) listed(ctx context.Context, r Root, seen map[content.Digest]bool) ([]pick, error) {
 	limits := p.o.Limits
 	limits.Manifest = limits.Index
 	m, _, err := content.FetchManifest(ctx, r.Source, r.Entry.Descriptor, limits)
@@ -184,9 +200,10 @@ func (p *plan) listed(ctx context.Context, r Root) ([]pick, error) {
 	}
 	var picks []pick
 	for _, d := range m.Manifests {
-		if !content.HasEdges(d.MediaType) {
+		if !content.HasEdges(d.MediaType) || seen[d.Digest] {
 			continue
 		}
+		seen[d.Digest] = true
 		if err := content.CheckDigest(d.Digest); err != nil {
 			return nil, content.AtDigest(r.Entry.Digest, content.Errorf(content.ErrCorrupt, "child: %w", err))
 		}
@@ -223,8 +240,7 @@ func (p *plan) makeEntry(r pick) (entry, error) {
 	case n == nil || n.absent || n.subject != "" && r.only == unlessReferrer:
 		return entry{}, nil
 	}
-	e, err := canonical(r.Entry, n)
-	return entry{e, n, r.Chosen}, content.AtDigest(r.Entry.Digest, err)
+	return newEntry(r.Entry, n, r.Chosen)
 }
 
 // rename gives the one image of the archive the name that was asked for.
@@ -234,7 +250,7 @@ func (p *plan) rename() error {
 	}
 	image, found := 0, 0
 	for i, e := range p.entries {
-		if e.isImage() {
+		if e.image {
 			image = i
 			found++
 		}
@@ -242,7 +258,11 @@ func (p *plan) rename() error {
 	if found != 1 {
 		return content.Errorf(content.ErrInvalid, "a name is for one image, %d are to be exported", found)
 	}
-	e, err := canonical(p.entries[image].WithName(p.o.Name), p.entries[image].node)
-	p.entries[image].Entry = e
+	was := p.entries[image]
+	e, err := layout.ParseEntry(was.raw)
+	if err != nil {
+		return err
+	}
+	p.entries[image], err = newEntry(e.WithName(p.o.Name), was.node, was.chosen)
 	return err
 }
