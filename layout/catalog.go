@@ -9,13 +9,22 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/internal/durable"
 	"github.com/ocilayout/ocilayout/layout/internal/catalog"
 )
 
 // crawled is a layout as the catalog reads it.
-type crawled struct{ r *Reader }
+type crawled struct {
+	r    *Reader
+	flat [2]bool // of sha256 and sha512
+}
+
+func (r *Reader) crawled() crawled {
+	return crawled{r, [2]bool{r.flat(digest.FromString("")), r.flat(digest.SHA512.FromString(""))}}
+}
 
 // Roots reads index.json once. A torn one is ErrCorrupt.
 func (c crawled) Roots(ctx context.Context, yield func(catalog.Root) error) error {
@@ -104,8 +113,11 @@ func (c crawled) Manifest(ctx context.Context, ref catalog.Ref, list bool) (cont
 	if list {
 		limits.Manifest = limits.Index // one subject may have very many referrers
 	}
-	m, _, err := content.FetchManifest(ctx, c.r, ref.Descriptor(), limits)
-	return m, err
+	flat := c.flat[0]
+	if ref.Digest.Algorithm() == digest.SHA512 {
+		flat = c.flat[1]
+	}
+	return c.r.readManifest(ctx, ref.Descriptor(), limits, flat)
 }
 
 // state is how index.json and the directories of blobs are now.
@@ -218,7 +230,7 @@ func (a *asker) open(ctx context.Context) error {
 	if !errors.Is(err, catalog.ErrStale) {
 		return err
 	}
-	if err := c.Refresh(ctx, state, crawled{a.r}); err != nil {
+	if err := c.Refresh(ctx, state, a.r.crawled()); err != nil {
 		return err
 	}
 	a.since = time.Now()
@@ -229,7 +241,7 @@ func (a *asker) open(ctx context.Context) error {
 // compute reads every manifest; more than max, unless that is 0, is ErrLarge.
 func (a *asker) compute(ctx context.Context, max int) (catalog.Facts, error) {
 	for attempt := 0; ; attempt++ {
-		facts, err := catalog.Compute(ctx, crawled{a.r}, max, a.r.o.Limits)
+		facts, err := catalog.Compute(ctx, a.r.crawled(), max, a.r.o.Limits)
 		if err == nil {
 			a.own = &facts
 			return facts, nil
@@ -328,7 +340,7 @@ func (l *Layout) settle(ctx context.Context, tx *Tx, n *news) {
 	if n != nil && n.known {
 		before := catalog.State{Index: n.before}
 		after := catalog.State{Index: n.after, At: n.at}
-		told = l.catalog().Apply(ctx, before, after, n.added, n.gone, crawled{l.Reader}) == nil
+		told = l.catalog().Apply(ctx, before, after, n.added, n.gone, l.crawled()) == nil
 	}
 	l.dropReplaced(ctx, tx, n, told)
 }

@@ -181,8 +181,9 @@ func (r *Reader) Predecessors(ctx context.Context, node content.Descriptor) ([]c
 		return nil, err
 	}
 	found := map[content.Digest]content.Descriptor{}
+	src := r.crawled()
 	for _, ref := range append(refs, own...) {
-		m, ok, err := r.readIfThere(ctx, ref)
+		m, ok, err := src.readIfThere(ctx, ref)
 		if err != nil {
 			return nil, err
 		}

@@ -117,7 +117,7 @@ func (a *asker) referrers(ctx context.Context, subject content.Digest, legacy bo
 	if len(c.own) > fewManifests {
 		a.close() // reading them takes a while
 	}
-	j := judge{r: a.r, subject: subject, found: map[content.Digest]Referrer{}}
+	j := judge{src: a.r.crawled(), subject: subject, found: map[content.Digest]Referrer{}}
 	if err := j.ownSubjects(ctx, c.own); err != nil {
 		return nil, err
 	}
@@ -152,15 +152,11 @@ func (a *asker) withoutCatalog(ctx context.Context) error {
 
 // readIfThere reads a manifest that is said to be there; ok is false if it can't be
 // read, which is no error.
-func (r *Reader) readIfThere(ctx context.Context, ref catalog.Ref) (m content.Manifest, ok bool, err error) {
+func (c crawled) readIfThere(ctx context.Context, ref catalog.Ref) (m content.Manifest, ok bool, err error) {
 	if ref.MediaType == "" {
 		return m, false, nil
 	}
-	limits := r.o.Limits
-	if content.IsIndex(ref.MediaType) {
-		limits.Manifest = limits.Index // it may be a list of referrers
-	}
-	m, _, err = content.FetchManifest(ctx, r, ref.Descriptor(), limits)
+	m, err = c.Manifest(ctx, ref, content.IsIndex(ref.MediaType)) // an index may be a list of referrers
 	if errors.Is(err, content.ErrNotFound) || errors.Is(err, content.ErrCorrupt) || errors.Is(err, content.ErrRefused) {
 		return m, false, nil
 	}
@@ -169,7 +165,7 @@ func (r *Reader) readIfThere(ctx context.Context, ref catalog.Ref) (m content.Ma
 
 // judge decides which claims about a subject hold.
 type judge struct {
-	r       *Reader
+	src     crawled
 	subject content.Digest
 	found   map[content.Digest]Referrer
 	notes   []note
@@ -202,11 +198,11 @@ func (j *judge) ownSubjects(ctx context.Context, refs []catalog.Ref) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(2, runtime.GOMAXPROCS(0)))
 	read := func(i int) (err error) {
-		manifests[i], there[i], err = j.r.readIfThere(ctx, refs[i])
+		manifests[i], there[i], err = j.src.readIfThere(ctx, refs[i])
 		return err
 	}
 	for i := range refs {
-		if len(refs) > 8 {
+		if len(refs) > 32 {
 			group.Go(func() error { return read(i) })
 		} else if err := read(i); err != nil {
 			return err
@@ -249,7 +245,7 @@ func (j *judge) unbound(ctx context.Context, ref catalog.Ref, by string) error {
 		j.note(noteItself, by, ref.Digest)
 		return nil
 	}
-	m, ok, err := j.r.readIfThere(ctx, ref)
+	m, ok, err := j.src.readIfThere(ctx, ref)
 	switch {
 	case err != nil:
 		return err
@@ -300,7 +296,7 @@ func (j *judge) list(ctx context.Context, list claimedList) error {
 // legacy takes what cosign and BuildKit made.
 func (j *judge) legacy(ctx context.Context, c claimed) error {
 	for _, ref := range c.cosign {
-		m, ok, err := j.r.readIfThere(ctx, ref)
+		m, ok, err := j.src.readIfThere(ctx, ref)
 		if err != nil {
 			return err
 		}
@@ -311,7 +307,7 @@ func (j *judge) legacy(ctx context.Context, c claimed) error {
 		}
 	}
 	for _, a := range c.buildkit {
-		index, ok, err := j.r.readIfThere(ctx, a.Index)
+		index, ok, err := j.src.readIfThere(ctx, a.Index)
 		if err != nil {
 			return err
 		}
@@ -320,7 +316,7 @@ func (j *judge) legacy(ctx context.Context, c claimed) error {
 		}) {
 			continue
 		}
-		m, ok, err := j.r.readIfThere(ctx, a.Ref)
+		m, ok, err := j.src.readIfThere(ctx, a.Ref)
 		if err != nil {
 			return err
 		}

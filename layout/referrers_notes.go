@@ -54,6 +54,6 @@ func (j *judge) warn() {
 		if n.count > 1 {
 			text += fmt.Sprintf(" (and %d more)", n.count-1)
 		}
-		j.r.o.Warn(content.AtDigest(j.subject, content.Errorf(content.ErrCorrupt, "referrers: %s", text)))
+		j.src.r.o.Warn(content.AtDigest(j.subject, content.Errorf(content.ErrCorrupt, "referrers: %s", text)))
 	}
 }

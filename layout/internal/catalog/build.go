@@ -56,7 +56,7 @@ type builder struct {
 
 // builderRows is how many rows go into one transaction. Between two the file is
 // mapped anew, so that the pages in memory are those of the last few rows.
-const builderRows = 20_000
+const builderRows = 16_000
 
 // create makes the database with its empty tables.
 func (b *builder) create() error {

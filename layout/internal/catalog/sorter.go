@@ -29,7 +29,7 @@ type row struct{ off, key, value uint32 }
 type run struct{ off, size int64 }
 
 // sorterSize is up to where rows stay in memory, in bytes.
-const sorterSize = 4 << 20
+const sorterSize = 2 << 20
 
 func newSorter(s *spill) *sorter { return &sorter{spill: s} }
 
@@ -41,6 +41,9 @@ func (s *sorter) add(key, value []byte) error {
 		if err := s.flush(); err != nil {
 			return err
 		}
+	}
+	if s.spill != nil && len(s.arena) > sorterSize/16 && cap(s.arena) < sorterSize {
+		s.arena = slices.Grow(s.arena, sorterSize-len(s.arena)) // once, not by and by
 	}
 	s.count++
 	s.rows = append(s.rows, row{uint32(len(s.arena)), uint32(len(key)), uint32(len(value))})
