@@ -145,7 +145,7 @@ func TestThroughLink(t *testing.T) {
 // TestSaveWhole: of a blob that is not what its digest says, nothing appears, and
 // neither does what stands beside it.
 func TestSaveWhole(t *testing.T) {
-	for name, break_ := range map[string]func(*build.Layout, content.Descriptor){
+	for name, damage := range map[string]func(*build.Layout, content.Descriptor){
 		"changed": func(b *build.Layout, d content.Descriptor) {
 			b.Blobs[d.Digest] = append([]byte("X"), b.Blobs[d.Digest][1:]...)
 		},
@@ -155,7 +155,7 @@ func TestSaveWhole(t *testing.T) {
 		b := build.NewLayout()
 		bad := titled(b, "bad", []byte("what it was"))
 		foreign(b, titled(b, "good", []byte("good")), bad)
-		break_(b, bad)
+		damage(b, bad)
 		dir := filepath.Join(t.TempDir(), "out")
 		if _, err := save(t, testkit.Layout(t, b, testkit.BrokenOK), dir, artifact.SaveOptions{}); !errors.Is(err, content.ErrCorrupt) {
 			t.Errorf("%s: %v", name, err)
