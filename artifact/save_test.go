@@ -367,3 +367,21 @@ func FuzzSave(f *testing.F) {
 		}
 	})
 }
+
+// TestSaveNothingInTheWay: a file in the way of one is known before another gets
+// its name, in a tree too.
+func TestSaveNothingInTheWay(t *testing.T) {
+	b := build.NewLayout()
+	foreign(b, titled(b, "first", []byte("1")), titled(b, "second", []byte("2")), packed(b, "dir", "gzip", build.Text("dir/a", "a"), build.Text("dir/b", "b")))
+	layoutDir := testkit.Layout(t, b)
+	for _, there := range []build.File{build.Text("second", "mine"), build.Text("dir/b", "mine"), build.Text("dir/a/x", "mine"), build.Text("dir", "mine"), build.Dir("first")} {
+		dir := tree(t, there)
+		before := contents(t, dir)
+		if _, err := save(t, layoutDir, dir, artifact.SaveOptions{}); !errors.Is(err, content.ErrAlreadyExists) {
+			t.Errorf("%s: %v, want that it is there", there.Name, err)
+		}
+		if after := contents(t, dir); !maps.Equal(before, after) {
+			t.Errorf("%s: the directory was %v, is %v", there.Name, before, after)
+		}
+	}
+}
