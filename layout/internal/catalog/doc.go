@@ -6,7 +6,8 @@
 // Facts of two kinds. Those of a manifest never change, since its digest names its
 // bytes: what its subject is, what it refers to. Those of index.json change with
 // it: which manifests it leads to, and which names and annotations say that one
-// belongs to another. A fact is there exactly as long as index.json leads to it.
+// belongs to another. A fact is there exactly as long as index.json leads to it. (What
+// was read once stays known while anything leads there, even with a wrong size.)
 //
 // The same facts are kept in memory ([Compute]) or in a file ([Catalog]), and asked
 // for in the same way ([Facts]).
