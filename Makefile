@@ -1,5 +1,5 @@
 # Shortcuts; every target is a plain command that works without make.
-.PHONY: build test lint race fuzz cross interop bench ci
+.PHONY: build test lint race fuzz cross interop interop-full bench ci
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o ocilayout ./cmd/ocilayout
@@ -21,6 +21,9 @@ cross:
 
 interop:
 	.ci/interop
+
+interop-full:
+	.ci/interop-full
 
 bench:
 	bench/corpus.sh
