@@ -338,7 +338,7 @@ func (b *Batch) add(w *BlobWriter, d content.Digest, size int64) error {
 		return file.Close()
 	}
 	blob.synced = true
-	syncs.Go(func() error { return errors.Join(file.Sync(), file.Close()) })
+	syncs.Go(func() error { return errors.Join(file.Fsync(), file.Close()) })
 	return nil
 }
 
@@ -425,7 +425,7 @@ func (b *Batch) syncStaged() error {
 		}
 	}
 	if len(open) >= syncTogether && b.point != nil {
-		done, err := b.point.Sync()
+		done, err := b.point.Flush()
 		if err != nil || done {
 			return err
 		}

@@ -81,6 +81,9 @@ func (e Entry) Kind() Kind {
 	return kindOf(e.MediaType, e.ArtifactType+e.Annotations[content.AnnotationSubject] != "", []byte(e.Name()))
 }
 
+// summary is what an Index would keep of the entry.
+func (e Entry) summary() Summary { return Summary{e.Name(), e.RefName(), e.Kind()} }
+
 // IsImage says whether the entry is of one of the two classes of images, and not
 // a tag that cosign made for what belongs to an image.
 func (e Entry) IsImage() bool { return e.Kind() <= KindImage && !e.IsCosignTag() }

@@ -23,7 +23,7 @@ func (l lookup) resolve(name string) (Entry, error) {
 	m := newMatcher(name)
 	for i := range l.n {
 		s, ok := l.live(i)
-		if rank := m.rank(s.Name, s.RefName); ok && rank > 0 {
+		if rank := m.rank(s); ok && rank > 0 {
 			best[rank] = append(best[rank], i)
 		}
 	}

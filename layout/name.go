@@ -92,24 +92,51 @@ func newMatcher(query string) matcher {
 }
 
 // rank is 1 for the exact name, 2 for the same name to docker, 3 if the query is
-// the tag or the end of the name after a "/", and 0 for no match.
-func (m matcher) rank(name, refName string) int {
-	if name == "" {
+// the tag or the end of the name after a "/", and 0 for no match. A stale name
+// counts no more than a tag.
+func (m matcher) rank(s Summary) int {
+	switch {
+	case s.Name == "":
 		return 0
-	}
-	if name == m.query {
+	case m.same(s.Name) && s.stale():
+		return 3
+	case s.Name == m.query:
 		return 1
-	}
-	// Parsing a name costs a hundred times more than looking for a part of it.
-	if m.full != "" && strings.Contains(name, m.last) {
-		if long, _, isFull := NormalizeName(name); isFull && long == m.full {
-			return 2
-		}
-	}
-	if refName == m.query || endsWith(name, m.query) {
+	case m.same(s.Name):
+		return 2
+	case s.RefName == m.query || endsWith(s.Name, m.query):
 		return 3
 	}
 	return 0
+}
+
+// same says whether a name is the query, or is the same to docker. Parsing a name
+// costs a hundred times more than looking for a part of it.
+func (m matcher) same(name string) bool {
+	if name == m.query {
+		return true
+	}
+	if m.full == "" || !strings.Contains(name, m.last) {
+		return false
+	}
+	long, _, isFull := NormalizeName(name)
+	return isFull && long == m.full
+}
+
+// stale says whether the two annotations that name an entry disagree: tools that
+// know ref.name alone, such as umoci and oras, give an entry another one and leave
+// the full name of the image that it was made from.
+func (s Summary) stale() bool {
+	return s.RefName != "" && s.RefName != s.Name && !endsWith(s.Name, s.RefName)
+}
+
+// holder is the name that the entry stands for where another is to take its place:
+// its name, or its tag if the name is stale.
+func (s Summary) holder() string {
+	if s.stale() {
+		return s.RefName
+	}
+	return s.Name
 }
 
 // endsWith says whether end is what stands after a ":" or "/" in name.

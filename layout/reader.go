@@ -212,7 +212,7 @@ func pick(ref Reference, resolve func(string) (Entry, error), byDigest func(cont
 	}
 	m := newMatcher(ref.Name)
 	for _, e := range entries {
-		if m.rank(e.Name(), e.RefName()) > 0 {
+		if m.rank(e.summary()) > 0 {
 			return e, nil
 		}
 	}

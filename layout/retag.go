@@ -117,12 +117,12 @@ func (l *Layout) Untag(ctx context.Context, refs []Reference, keep bool) ([]Chan
 // untagged: of a digest alone those that have a name, else those called as e is.
 func (tx *Tx) losing(ref Reference, e Entry) ([]int, error) {
 	if ref.Digest == "" {
-		return tx.called(e.Name()), nil
+		return tx.called(e.summary().holder()), nil
 	}
 	found, err := tx.withDigest(ref.Digest)
 	return slices.DeleteFunc(found, func(i int) bool {
 		s, _ := tx.live(i)
-		return s.Name == "" || ref.Name != "" && s.Name != e.Name()
+		return s.Name == "" || ref.Name != "" && s.holder() != e.summary().holder()
 	}), err
 }
 

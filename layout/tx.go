@@ -45,6 +45,7 @@ type Tx struct {
 	replaced map[int]Entry // spans that become another entry
 	added    []addition    // new entries, in order
 	names    map[string][]int
+	ends     map[Kind]int     // endOf
 	digests  map[uint64][]int // by the hash of the digest
 	lookups  int              // of names so far
 	searches int              // for digests so far
@@ -166,7 +167,7 @@ func (l *Layout) stageIndex(ctx context.Context, tx *Tx) (*durable.File, error) 
 	}
 	err = tx.write(f)
 	if err == nil {
-		err = f.Sync()
+		err = f.Fsync()
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Discard())
@@ -317,20 +318,31 @@ func (tx *Tx) Tag(e Entry, name string, p Policy) (Change, error) {
 	if e.Raw == nil {
 		e = NewEntry(e.Descriptor)
 	}
-	return tx.Bring(e.WithName(name), p)
+	e = e.WithName(name)
+	return tx.name(e, tx.called(e.Name()), p)
 }
 
 // Bring is Tag with the name that e has: its annotations stay as another tool wrote
-// them. An entry without a name is added.
+// them. An entry without a name is added. Entries that were brought in by the same
+// transaction never take each other's place, so that of several under one name,
+// which foreign tools write, none is lost.
 func (tx *Tx) Bring(e Entry, p Policy) (Change, error) {
-	change := Change{Name: e.Name(), New: e.Digest}
-	if change.Name == "" {
-		return change, tx.Add(e)
+	if e.Name() == "" {
+		return Change{New: e.Digest}, tx.Add(e)
 	}
+	old := tx.called(e.summary().holder())
+	if slices.ContainsFunc(old, tx.isFresh) {
+		return Change{Name: e.Name(), New: e.Digest}, tx.Add(e)
+	}
+	return tx.name(e, old, p)
+}
+
+// name makes e the one entry of its name, in place of the old ones.
+func (tx *Tx) name(e Entry, old []int, p Policy) (Change, error) {
 	if e.Raw == nil {
 		e = NewEntry(e.Descriptor)
 	}
-	old := tx.called(e.Name())
+	change := Change{Name: e.Name(), New: e.Digest}
 	e, err := tx.uniqueRef(e)
 	if err != nil {
 		return Change{}, err
@@ -375,7 +387,7 @@ func (tx *Tx) put(old []int, first, e Entry) error {
 // uniqueRef gives e its full name as ref.name too, if an entry of another name has
 // its ref.name: readers that know ref.name alone would see one of the two.
 func (tx *Tx) uniqueRef(e Entry) (Entry, error) {
-	if e.Name() == e.RefName() {
+	if e.Name() == e.RefName() || e.summary().stale() {
 		return e, nil
 	}
 	for _, i := range tx.withRef(e.RefName()) {

@@ -41,15 +41,24 @@ func (tx *Tx) replace(i int, e Entry) {
 
 // insert adds e at the end of its class.
 func (tx *Tx) insert(e Entry) {
-	after := -1
-	for i := len(tx.base.spans) - 1; i >= 0; i-- {
-		if tx.base.spans[i].kind <= e.Kind() {
-			after = i
-			break
-		}
-	}
-	tx.added = append(tx.added, addition{entry: e, after: after})
+	tx.added = append(tx.added, addition{entry: e, after: tx.endOf(e.Kind())})
 	tx.note(len(tx.base.spans)+len(tx.added)-1, e)
+}
+
+// endOf is the last span of a class or one before it; -1 if there is none.
+func (tx *Tx) endOf(kind Kind) int {
+	if tx.ends == nil {
+		tx.ends = map[Kind]int{}
+	}
+	if end, ok := tx.ends[kind]; ok {
+		return end
+	}
+	end := len(tx.base.spans) - 1
+	for end >= 0 && tx.base.spans[end].kind > kind {
+		end--
+	}
+	tx.ends[kind] = end
+	return end
 }
 
 // total is one more than the highest number.
@@ -67,12 +76,18 @@ func (tx *Tx) live(i int) (Summary, bool) {
 	case !changed:
 		return tx.base.live(i)
 	}
-	return Summary{e.Name(), e.RefName(), e.Kind()}, true
+	return e.summary(), true
 }
 
-// called lists the entries whose name is exactly name.
+// called lists the entries that hold exactly this name.
 func (tx *Tx) called(name string) []int {
-	return tx.find("n"+name, func(s Summary) bool { return s.Name == name })
+	return tx.find("n"+name, func(s Summary) bool { return s.holder() == name })
+}
+
+// isFresh says whether entry i was brought in by this Tx.
+func (tx *Tx) isFresh(i int) bool {
+	_, replaced := tx.replaced[i]
+	return replaced || i >= len(tx.base.spans)
 }
 
 // withDigest lists the entries of a digest.
@@ -146,7 +161,7 @@ func (tx *Tx) find(key string, match func(Summary) bool) []int {
 		tx.names = make(map[string][]int, 2*total)
 		for i := range total {
 			if s, ok := tx.live(i); ok {
-				tx.names["n"+s.Name] = append(tx.names["n"+s.Name], i)
+				tx.names["n"+s.holder()] = append(tx.names["n"+s.holder()], i)
 				tx.names["r"+s.RefName] = append(tx.names["r"+s.RefName], i)
 			}
 		}
@@ -180,7 +195,7 @@ func (tx *Tx) note(i int, e Entry) {
 	if tx.names == nil {
 		return
 	}
-	for _, key := range []string{"n" + e.Name(), "r" + e.RefName()} {
+	for _, key := range []string{"n" + e.summary().holder(), "r" + e.RefName()} {
 		if !slices.Contains(tx.names[key], i) {
 			tx.names[key] = append(tx.names[key], i)
 		}

@@ -7,13 +7,13 @@
 //
 //  1. [FS.MkdirAll] the directories; each new one is fsynced into its parent.
 //  2. [FS.Stage] a file on the same filesystem, write it, and prove its digest.
-//  3. [File.Sync]: the bytes are on the disk before any name points to them.
+//  3. [File.Fsync]: the bytes are on the disk before any name points to them.
 //  4. [File.Close], then [FS.Publish] or [FS.LinkInto] its name.
 //  5. [FS.SyncDir] the directory of that name: now the name is on the disk too.
 //
 // A batch does steps 1 to 4 for each blob and step 5 once for each directory. A
 // large batch opens a [SyncPoint] before it stages anything and replaces all of
-// step 3 by one [SyncPoint.Sync] between the last write and the first Publish;
+// step 3 by one [SyncPoint.Flush] between the last write and the first Publish;
 // where that reports false, each staged file needs its own [FS.SyncFile].
 //
 // # An index
@@ -22,7 +22,7 @@
 // that readers see the old bytes or the new ones and never a mixture:
 //
 //  1. The blobs that it names are durable (all five steps above).
-//  2. [FS.Stage], write and [File.Sync], before the lock where possible.
+//  2. [FS.Stage], write and [File.Fsync], before the lock where possible.
 //  3. [Lock]; read the file again, and stage anew if it has changed.
 //  4. [FS.Publish] over the old file, then [FS.SyncDir]; [FS.Replace] does both,
 //     with the sync of step 2.

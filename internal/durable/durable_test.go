@@ -57,7 +57,7 @@ func TestStageAndPublish(t *testing.T) {
 	if n, err := f.Size(); n != 5 || err != nil {
 		t.Errorf("Size: %d, %v", n, err)
 	}
-	if err := errors.Join(f.Sync(), f.Close(), f.Close()); err != nil {
+	if err := errors.Join(f.Fsync(), f.Close(), f.Close()); err != nil {
 		t.Fatal(err)
 	}
 	final := filepath.Join(dir, "final")
@@ -87,7 +87,7 @@ func TestDiscardLeavesNothing(t *testing.T) {
 func TestLinkInto(t *testing.T) {
 	dir := t.TempDir()
 	f := stage(t, dir, "hello")
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(f.Fsync(), f.Close()); err != nil {
 		t.Fatal(err)
 	}
 	final := filepath.Join(dir, "final")
@@ -170,7 +170,7 @@ func TestSyncPoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := stage(t, dir, "hello")
-	done, err := p.Sync()
+	done, err := p.Flush()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -155,7 +155,7 @@ func TestSyncErrorIsFinal(t *testing.T) {
 	}
 	defer f.Discard()
 	for range 2 {
-		if err := f.Sync(); !errors.Is(err, syscall.EIO) {
+		if err := f.Fsync(); !errors.Is(err, syscall.EIO) {
 			t.Errorf("Sync: %v", err)
 		}
 	}

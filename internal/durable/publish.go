@@ -38,7 +38,7 @@ func (d FS) LinkInto(staged, final string) error {
 // discard; if it was the fsync of the directory that failed, final is the new
 // file already, but may be the old one again after a power cut.
 func (d FS) Replace(staged *File, final string) error {
-	if err := staged.Sync(); err != nil {
+	if err := staged.Fsync(); err != nil {
 		return err
 	}
 	if err := staged.Close(); err != nil {

@@ -42,10 +42,10 @@ func (f *File) Size() (int64, error) {
 	return fi.Size(), nil
 }
 
-// Sync makes the file's bytes durable, but not its name. An error is final: the
+// Fsync makes the file's bytes durable, but not its name. An error is final: the
 // kernel forgets what it could not write, so that a later fsync would succeed
 // without the bytes; every further Sync of f returns the same error.
-func (f *File) Sync() error {
+func (f *File) Fsync() error {
 	if f.fs.NoSync {
 		return nil
 	}

@@ -49,7 +49,7 @@ func (d FS) SyncFS(path string) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	done, err = p.Sync()
+	done, err = p.Flush()
 	return done, errors.Join(err, p.Close())
 }
 
@@ -78,9 +78,9 @@ func (d FS) SyncPoint(path string) (*SyncPoint, error) {
 	return p, nil
 }
 
-// Sync makes everything written to the filesystem durable; done and err are those
+// Flush makes everything written to the filesystem durable; done and err are those
 // of [FS.SyncFS]. After an error any write since the SyncPoint may be lost.
-func (p *SyncPoint) Sync() (done bool, err error) {
+func (p *SyncPoint) Flush() (done bool, err error) {
 	if p.fs.NoSync {
 		return true, nil
 	}
