@@ -37,6 +37,10 @@ var fixtures = map[string]func() *build.Layout{
 		l.Tag("two.example/app:latest", l.Image(image("amd64", "two")))
 		return l
 	},
+	// one image named v1 with attestations of BuildKit and tags of cosign
+	"legacy": legacy,
+	// the file demo-1.2.3.tgz, a Helm chart, as the artifact named files
+	"chart": chart,
 	// names and platforms that are control sequences
 	"hostile": func() *build.Layout {
 		l := build.NewLayout()
