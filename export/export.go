@@ -55,7 +55,13 @@ type Options struct {
 	// Name is the name of the one image in the archive; the layout's if empty.
 	Name string
 	// NoReferrers leaves out what has a subject, and cosign's tags, unless chosen.
+	// Otherwise what belongs to a chosen entry, and to what that reaches, comes along.
 	NoReferrers bool
+	// FallbackTags leaves in the lists of referrers under their tags, and cosign's
+	// tags under their names, for readers that take the unpacked archive as a layout.
+	// Otherwise those entries have no names, since they would pass for images, and an
+	// import gives them back.
+	FallbackTags bool
 	// Time is that of the archive's members; zero is 1970. A root filesystem keeps
 	// the times of its files.
 	Time time.Time
@@ -88,6 +94,9 @@ func (o Options) check() error {
 	if o.Form == RootFS && o.Name != "" {
 		return content.Errorf(content.ErrInvalid, "a root filesystem has no name")
 	}
+	if o.FallbackTags && (o.NoReferrers || o.Form != OCI) {
+		return content.Errorf(content.ErrInvalid, "fallback tags are for an oci archive with referrers")
+	}
 	if o.Name != "" {
 		return layout.CheckName(o.Name)
 	}
@@ -99,6 +108,8 @@ type Result struct {
 	Form      Form   `json:"form"`
 	Images    []Item `json:"images"`
 	Artifacts []Item `json:"artifacts,omitempty"`
+	// Referrers is how many of the artifacts belong to something.
+	Referrers int `json:"referrers,omitempty"`
 	// Blobs are the members that are content, each once; of a root filesystem, its files.
 	Blobs int `json:"blobs"`
 	// Bytes is the size of the archive.
@@ -114,6 +125,8 @@ type Item struct {
 	Name      string         `json:"name"`
 	Digest    content.Digest `json:"digest"`
 	MediaType string         `json:"mediaType"`
+	// Subject is what an artifact belongs to.
+	Subject content.Digest `json:"subject,omitempty"`
 }
 
 // Select finds the roots that a reference to a layout means: the one entry of a

@@ -45,6 +45,7 @@ type step struct {
 	src         Source
 	mayBeAbsent bool
 	only        condition
+	list        bool // of referrers, which may be long
 }
 
 // A condition is what a manifest must turn out to be for a step to count.
@@ -195,7 +196,11 @@ func (g *gatherer) load(ctx context.Context, s step) (loaded, error) {
 	if s.MediaType != "" && !content.HasEdges(s.MediaType) {
 		return loaded{opaque: true}, nil
 	}
-	data, err := readProven(ctx, s.src, s.Descriptor, g.o.Limits.Manifest)
+	limit := g.o.Limits.Manifest
+	if s.list {
+		limit = g.o.Limits.Index
+	}
+	data, err := readProven(ctx, s.src, s.Descriptor, limit)
 	switch {
 	case errors.Is(err, content.ErrNotFound) && s.mayBeAbsent:
 		return loaded{absent: true}, nil

@@ -129,7 +129,10 @@ func toSpecial(ctx context.Context, path string, a archive) (Result, error) {
 func (p *plan) resultOf() Result {
 	r := Result{Form: p.o.Form, Images: []Item{}, Blobs: len(p.blobs), Absent: p.report(p.absent), LeftOut: p.report(p.leftOut)}
 	for _, e := range p.entries {
-		item := Item{e.name, e.dgst, e.mediaType}
+		item := Item{e.name, e.dgst, e.mediaType, e.subject}
+		if e.subject != "" {
+			r.Referrers++
+		}
 		if e.image {
 			r.Images = append(r.Images, item)
 		} else {

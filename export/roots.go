@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -32,6 +33,7 @@ type entry struct {
 	class     layout.Kind
 	image     bool // one that can run, or an index of such
 	chosen    bool
+	subject   content.Digest // what it belongs to; "" for none
 	node      *node
 }
 
@@ -39,9 +41,17 @@ type entry struct {
 func newEntry(e layout.Entry, n *node, chosen bool) (entry, error) {
 	e, err := canonical(e, n)
 	return entry{
-		raw: e.Raw, name: e.Name(), dgst: e.Digest, mediaType: e.MediaType, class: class(e),
+		raw: e.Raw, name: e.Name(), dgst: e.Digest, mediaType: e.MediaType, class: class(e), subject: subjectOf(e, n),
 		image: e.IsImage() && (n.image || content.IsIndex(e.MediaType)), chosen: chosen, node: n,
 	}, content.AtDigest(e.Digest, err)
+}
+
+// subjectOf is what an entry belongs to.
+func subjectOf(e layout.Entry, n *node) content.Digest {
+	if d := content.Digest(e.Annotations[content.AnnotationSubject]); d != "" {
+		return d
+	}
+	return cmp.Or(n.subject, e.CosignSubject())
 }
 
 // newPlan reads the graph below the roots.
@@ -61,11 +71,10 @@ func newPlan(ctx context.Context, roots []Root, o Options) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	level := make([]step, len(kept))
-	for i, r := range kept {
-		level[i] = step{Descriptor: r.Entry.Descriptor, src: r.Source, mayBeAbsent: r.only == ifReferrer, only: r.only}
+	if err := p.walk(ctx, steps(kept)); err != nil {
+		return nil, err
 	}
-	if err := p.walk(ctx, level); err != nil {
+	if kept, err = p.carry(ctx, kept); err != nil {
 		return nil, err
 	}
 	return p, p.makeEntries(ctx, kept)
@@ -177,6 +186,9 @@ func (p *plan) expand(ctx context.Context, roots []Root) ([]pick, error) {
 				return nil, err
 			}
 			picks = append(picks, listed...)
+			if p.o.FallbackTags {
+				picks = append(picks, pick{r, always})
+			}
 		case p.o.NoReferrers && !r.Chosen:
 			picks = append(picks, pick{r, unlessReferrer})
 		default:
@@ -216,8 +228,9 @@ func (p *plan) listed(ctx context.Context, r Root, seen map[content.Digest]bool)
 // makeEntries makes the canonical entries, each once, in their order.
 func (p *plan) makeEntries(ctx context.Context, picks []pick) error {
 	entries := make([]entry, len(picks))
+	byTag := p.subjects(picks)
 	err := parallel(ctx, len(picks), func(_ context.Context, i int) (err error) {
-		entries[i], err = p.makeEntry(picks[i])
+		entries[i], err = p.makeEntry(picks[i], byTag)
 		return err
 	})
 	if err != nil {
@@ -232,7 +245,7 @@ func (p *plan) makeEntries(ctx context.Context, picks []pick) error {
 }
 
 // makeEntry makes the entry of a root; it has no node if there is to be none.
-func (p *plan) makeEntry(r pick) (entry, error) {
+func (p *plan) makeEntry(r pick, byTag map[string]content.Digest) (entry, error) {
 	n := p.nodes[r.Entry.Digest]
 	switch {
 	case (n == nil || n.absent) && r.only == always:
@@ -240,7 +253,7 @@ func (p *plan) makeEntry(r pick) (entry, error) {
 	case n == nil || n.absent || n.subject != "" && r.only == unlessReferrer:
 		return entry{}, nil
 	}
-	return newEntry(r.Entry, n, r.Chosen)
+	return newEntry(p.shelve(r, byTag), n, r.Chosen)
 }
 
 // rename gives the one image of the archive the name that was asked for.

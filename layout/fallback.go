@@ -241,9 +241,10 @@ func (tx *Tx) mergeList(list referrerList) error {
 	return nil
 }
 
-// mergeEntry brings in a list of another layout, whose blob is in b, as it is, or
-// adds what is in it to the one that this layout has.
-func (tx *Tx) mergeEntry(ctx context.Context, b *Batch, e Entry) error {
+// MergeList brings in a list of referrers of another layout, an entry of
+// KindFallback whose blob is in b: as it is, or what it lists is added to the list
+// that this layout has under that name. What is there already stays.
+func (tx *Tx) MergeList(ctx context.Context, b *Batch, e Entry) error {
 	if len(tx.called(e.Name())) == 0 {
 		_, err := tx.Bring(e, Overwrite)
 		return err

@@ -225,7 +225,7 @@ func (t *transfer) rename() error {
 func (t *transfer) commit(ctx context.Context, tx *Tx) error {
 	for _, e := range t.entries {
 		if e.Kind() == KindFallback {
-			if err := tx.mergeEntry(ctx, t.batch, e); err != nil {
+			if err := tx.MergeList(ctx, t.batch, e); err != nil {
 				return err
 			}
 			continue
