@@ -26,6 +26,8 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "tagger":
 		exitOn(tagger(os.Args[1], os.Args[2], os.Args[3]))
+	case "attacher":
+		exitOn(attacher(os.Args[1], os.Args[2], os.Args[3], os.Args[4]))
 	case "pusher":
 		exitOn(pusher(os.Args[1]))
 	}

@@ -263,6 +263,10 @@ func (j *judge) unbound(ctx context.Context, ref catalog.Ref, by string) error {
 // list compares a list of referrers with what the manifests themselves say.
 func (j *judge) list(ctx context.Context, list claimedList) error {
 	by := "the list of referrers " + content.Short(list.Digest)
+	if list.MediaType == "" {
+		j.note(noteAbsent, "index.json", list.Digest)
+		return nil
+	}
 	if !content.IsIndex(list.MediaType) {
 		j.note(noteNoList, by, list.Digest)
 		return nil

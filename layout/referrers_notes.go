@@ -26,7 +26,7 @@ var noteTexts = map[noteKind]string{
 	noteType:    "%s lists %s with another artifactType than its own, which counts",
 	noteTwice:   "%s lists %s more than once",
 	noteItself:  "%s leads from %s to itself: left out",
-	noteNoList:  "%s is said to list referrers, but %s is no index",
+	noteNoList:  "%s is no list: %s is no index",
 }
 
 // note is one kind of wrong claims, with the first that was met.
