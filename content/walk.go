@@ -28,8 +28,8 @@ type WalkOptions struct {
 	Seen map[Digest]bool
 }
 
-// SkipChildren is returned by a visit function to stay above a node's edges.
-var SkipChildren = errors.New("skip children")
+// ErrSkipChildren is returned by a visit function to stay above a node's edges.
+var ErrSkipChildren = errors.New("skip children")
 
 // Walk visits every root and everything reachable from it, each digest once:
 // parents before children and siblings in the order of the manifest. Only
@@ -82,7 +82,7 @@ func (w *walker) node(ctx context.Context, n Node, mayBeAbsent bool) error {
 		}
 	}
 	if err := w.visit(n); err != nil {
-		if errors.Is(err, SkipChildren) {
+		if errors.Is(err, ErrSkipChildren) {
 			return nil
 		}
 		return err

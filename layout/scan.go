@@ -19,15 +19,14 @@ import (
 // window is refilled, and grown if the value fills it, and the value begun again;
 // values are small beside the window, so that little is read twice.
 type scanner struct {
-	r      io.Reader
-	buf    []byte
-	pos    int   // next byte to look at
-	end    int   // bytes in buf
-	base   int64 // offset of buf[0] in the file
-	eof    bool
-	max    int64 // largest file
-	depth  int   // deepest nesting inside a value
-	failed error
+	r     io.Reader
+	buf   []byte
+	pos   int   // next byte to look at
+	end   int   // bytes in buf
+	base  int64 // offset of buf[0] in the file
+	eof   bool
+	max   int64 // largest file
+	depth int   // deepest nesting inside a value
 }
 
 const scanWindow = 256 << 10
@@ -311,7 +310,7 @@ func skipKey(b []byte, i int) (int, error) {
 		return i, err
 	}
 	if b[i] != ':' {
-		return i, errors.New("expected :")
+		return i, errors.New("expected a colon")
 	}
 	return skipSpace(b, i+1)
 }
