@@ -28,9 +28,6 @@ type WalkOptions struct {
 	Seen map[Digest]bool
 }
 
-// ErrSkipChildren is returned by a visit function to stay above a node's edges.
-var ErrSkipChildren = errors.New("skip children")
-
 // Walk visits every root and everything reachable from it, each digest once:
 // parents before children and siblings in the order of the manifest. Only
 // manifests are read, each once; blobs are visited, not opened. A manifest that
@@ -82,9 +79,6 @@ func (w *walker) node(ctx context.Context, n Node, mayBeAbsent bool) error {
 		}
 	}
 	if err := w.visit(n); err != nil {
-		if errors.Is(err, ErrSkipChildren) {
-			return nil
-		}
 		return err
 	}
 	for _, e := range n.Manifest.Edges() {
