@@ -43,6 +43,7 @@ type Tx struct {
 	base     *Index
 	removed  map[int]bool  // spans that go
 	replaced map[int]Entry // spans that become another entry
+	met      map[int]bool  // entries that were brought in and had been there
 	added    []addition    // new entries, in order
 	names    map[string][]int
 	ends     map[Kind]int     // endOf
@@ -375,6 +376,10 @@ func (tx *Tx) put(old []int, first, e Entry) error {
 	}
 	switch {
 	case string(first.Raw) == string(e.Raw):
+		if tx.met == nil {
+			tx.met = map[int]bool{}
+		}
+		tx.met[old[0]] = true
 	case first.Kind() == e.Kind():
 		tx.replace(old[0], e)
 	default:

@@ -87,7 +87,7 @@ func (tx *Tx) called(name string) []int {
 // isFresh says whether entry i was brought in by this Tx.
 func (tx *Tx) isFresh(i int) bool {
 	_, replaced := tx.replaced[i]
-	return replaced || i >= len(tx.base.spans)
+	return replaced || tx.met[i] || i >= len(tx.base.spans)
 }
 
 // withDigest lists the entries of a digest.
