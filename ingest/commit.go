@@ -34,6 +34,12 @@ func (im *importer) commit(ctx context.Context, dst *layout.Layout, roots []root
 	err := dst.Update(ctx, func(tx *layout.Tx) error {
 		result = Result{Images: []Image{}, Changes: []layout.Change{}, Absent: im.absent, NotTaken: im.left}
 		for _, r := range roots {
+			if err := im.list(ctx, tx, r); err != nil {
+				return err
+			}
+			if r.listed != nil || r.subject != "" && !r.extra {
+				continue
+			}
 			if err := im.enter(tx, r, &result); err != nil {
 				return err
 			}
@@ -43,6 +49,7 @@ func (im *importer) commit(ctx context.Context, dst *layout.Layout, roots []root
 	if err != nil {
 		return Result{}, err
 	}
+	result.Referrers = countReferrers(roots)
 	result.Blobs = len(im.want)
 	for _, size := range im.want {
 		result.Bytes += size

@@ -60,6 +60,11 @@ type Options struct {
 // their bytes. Everything else keeps its bytes and digests, entries of index.json
 // their unknown fields and annotations too.
 //
+// What an entry without a name says to belong to (io.containerd.manifest.subject) is
+// believed if its manifest says so too: then it goes on the list of referrers under
+// the subject's fallback tag, and the entry itself only if it says more. The lists
+// that an archive has become one with those of dst.
+//
 // An archive that contradicts itself, is damaged or truncated, or lists what it
 // does not hold is ErrCorrupt; one that is hostile or beyond a limit is ErrRefused;
 // what is no archive of these forms is ErrUnsupported; a name that is taken, under
@@ -76,7 +81,7 @@ func Import(ctx context.Context, dst *layout.Layout, src Source, o Options) (Res
 	batch := dst.Batch()
 	defer func() { _ = batch.Close() }() // it only drops what is not published
 
-	im := newImporter(batch, o)
+	im := newImporter(batch, src.Name, o)
 	roots, err := im.read(ctx, in)
 	if err != nil {
 		return Result{}, content.At(src.Name, err)

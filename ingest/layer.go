@@ -118,14 +118,23 @@ func (im *importer) encode(w io.Writer, r io.Reader, to compress.Format) error {
 			return err
 		}
 		_, err = copyTo(z, r)
-		return errors.Join(err, z.Close())
+		return closing(z, err)
 	}
 	z, err := compress.NewGzipWriter(w, compress.GzipOptions{})
 	if err != nil {
 		return err
 	}
 	_, err = z.ReadFrom(r)
-	return errors.Join(err, z.Close())
+	return closing(z, err)
+}
+
+// closing closes z and returns its error, unless err came first: a compressor that
+// could not write says the same again.
+func closing(z io.Closer, err error) error {
+	if cerr := z.Close(); err == nil {
+		return cerr
+	}
+	return err
 }
 
 // copyAndExpand writes body to w as it is and returns the digest of what it

@@ -41,8 +41,9 @@ const heldBytes = 4 << 20
 
 // An importer is the state of one import.
 type importer struct {
-	batch *layout.Batch
-	o     Options
+	batch  *layout.Batch
+	source string // what the archive is called
+	o      Options
 
 	mu      sync.Mutex
 	members map[string]*member
@@ -57,9 +58,12 @@ type importer struct {
 	left   []string // names that were not picked
 }
 
-func newImporter(batch *layout.Batch, o Options) *importer {
+// warn tells of something odd.
+func (im *importer) warn(err error) { im.o.Warn(content.At(im.source, err)) }
+
+func newImporter(batch *layout.Batch, source string, o Options) *importer {
 	return &importer{
-		batch: batch, o: o, tap: io.Discard,
+		batch: batch, source: source, o: o, tap: io.Discard,
 		members: map[string]*member{},
 		blobs:   map[content.Digest]*member{},
 		want:    map[content.Digest]int64{},

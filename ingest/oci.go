@@ -2,7 +2,11 @@ package ingest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/layout"
@@ -18,8 +22,8 @@ func (im *importer) planOCI(ctx context.Context, index *member) ([]root, error) 
 		return nil, content.Errorf(content.ErrInvalid,
 			"the archive's manifests name its layers by digest, so that compression %s is not for import: mutate can do it afterwards", im.o.Compress)
 	}
-	if _, ok := im.members[layoutName]; !ok {
-		im.o.Warn(content.Errorf(content.ErrCorrupt, "the archive has no %s", layoutName))
+	if err := im.checkMarker(ctx); err != nil {
+		return nil, content.At(layoutName, err)
 	}
 	entries, err := im.entries(ctx, index)
 	if err != nil {
@@ -36,10 +40,15 @@ func (im *importer) planOCI(ctx context.Context, index *member) ([]root, error) 
 	if err := im.reachPicked(ctx, entries, picked); err != nil {
 		return nil, err
 	}
+	im.warnTwice(entries, picked)
 	var roots []root
 	for i, e := range entries {
 		if picked[i] {
-			roots = append(roots, root{name: e.Name(), entry: e, asIs: true})
+			r, err := im.root(ctx, e)
+			if err != nil {
+				return nil, err
+			}
+			roots = append(roots, r)
 		} else if e.Name() != "" {
 			im.left = append(im.left, e.Name())
 		}
@@ -47,7 +56,38 @@ func (im *importer) planOCI(ctx context.Context, index *member) ([]root, error) 
 	return im.rename(roots)
 }
 
-// entries reads index.json.
+// checkMarker holds that the archive's oci-layout, if there is one, is of the
+// version that we know (image-spec image-layout.md, "oci-layout file").
+func (im *importer) checkMarker(ctx context.Context) error {
+	m, ok := im.members[layoutName]
+	if !ok {
+		im.warn(content.Errorf(content.ErrCorrupt, "the archive has no %s", layoutName))
+		return nil
+	}
+	if m.fault != nil {
+		return m.fault
+	}
+	d := content.Descriptor{Digest: m.stored, Size: m.length}
+	rc, err := im.open(ctx, m, d)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rc.Close() }() // only read
+	data, err := io.ReadAll(rc)       // of bounded size, as takeTable saw to it
+	if err != nil {
+		return err
+	}
+	var marker ocispec.ImageLayout
+	if err := json.Unmarshal(data, &marker); err != nil {
+		return content.Errorf(content.ErrCorrupt, "not valid JSON: %w", err)
+	}
+	if marker.Version != ocispec.ImageLayoutVersion {
+		return content.Errorf(content.ErrUnsupported, "layout version is %q, want %s", marker.Version, ocispec.ImageLayoutVersion)
+	}
+	return nil
+}
+
+// entries reads index.json. Entries that an export took their names get them back.
 func (im *importer) entries(ctx context.Context, index *member) ([]layout.Entry, error) {
 	rc, err := im.open(ctx, index, content.Descriptor{Digest: index.stored, Size: index.length})
 	if err != nil {
@@ -55,14 +95,14 @@ func (im *importer) entries(ctx context.Context, index *member) ([]layout.Entry,
 	}
 	defer func() { _ = rc.Close() }()
 	var entries []layout.Entry
-	err = eachEntry(rc, im.o.Limits, func(e layout.Entry) { entries = append(entries, e) })
+	err = eachEntry(rc, im.o.Limits, func(e layout.Entry) { entries = append(entries, e.Unshelved()) })
 	return entries, err
 }
 
 // reach wants everything below an entry. A child of an index that is not in the
 // archive is noted; anything else that is not there fails.
 func (im *importer) reach(ctx context.Context, e layout.Entry, seen map[content.Digest]bool) error {
-	o := content.WalkOptions{Limits: im.o.Limits, Seen: seen}
+	o := content.WalkOptions{Limits: im.limitsOf(e), Seen: seen}
 	return content.Walk(ctx, im, []content.Descriptor{e.Descriptor}, o, func(n content.Node) error {
 		if n.Absent {
 			im.missing(n)

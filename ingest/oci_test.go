@@ -161,7 +161,9 @@ func TestOCIContradictions(t *testing.T) {
 		{"no list", func(b archive) { b.IndexJSON = []byte(`{"schemaVersion":2}`) }, content.ErrCorrupt, []string{"index.json"}},
 		{"list is null", func(b archive) { b.IndexJSON = []byte(`{"manifests":null}`) }, content.ErrCorrupt, []string{"index.json"}},
 		{"trailing data", func(b archive) { b.IndexJSON = append(b.IndexFile(), "{}"...) }, content.ErrCorrupt, []string{"index.json"}},
-		{"name of a blob", func(b archive) { b.Extra = []build.File{build.Text("blobs/sha256/abc", "x")} }, content.ErrRefused, []string{"blobs/sha256/abc"}},
+		{"another version", func(b archive) { b.OCILayout = []byte(`{"imageLayoutVersion":"2.0.0"}`) }, content.ErrUnsupported, []string{"oci-layout", `"2.0.0"`}},
+		{"no version", func(b archive) { b.OCILayout = []byte(`{}`) }, content.ErrUnsupported, []string{"oci-layout"}},
+		{"oci-layout is no JSON", func(b archive) { b.OCILayout = []byte(`1.0.0`) }, content.ErrCorrupt, []string{"oci-layout", "JSON"}},
 		{"a blob is a link", func(b archive) {
 			b.Extra = []build.File{build.Symlink(build.BlobPath(manifest(b).Layers[0].Digest), "../../x")}
 		}, content.ErrRefused, []string{"link"}},

@@ -128,11 +128,14 @@ func (im *importer) subjectOf(ctx context.Context, e layout.Entry) content.Diges
 	return m.Subject.Digest
 }
 
-// A root is what gets an entry in index.json.
+// A root is what gets an entry in index.json, or a place on a list of referrers.
 type root struct {
-	name  string // "" for none
-	entry layout.Entry
-	asIs  bool // the entry comes from an index.json
+	name    string // "" for none
+	entry   layout.Entry
+	asIs    bool             // the entry comes from an index.json
+	subject content.Digest   // if not "", the entry belongs on the list of its referrers
+	extra   bool             // the entry says more than such a list can
+	listed  []content.Digest // of an entry that is such a list, what it lists
 }
 
 // rename puts the one image among the roots under the name that was asked for.

@@ -51,8 +51,8 @@ func TestNamesWithReferrers(t *testing.T) {
 	b.Add(b.Artifact("example/sig", &db, []byte("signature of db")))
 
 	l, result := mustImport(t, b.Tar(), ingest.Options{Names: []string{"app"}, Rename: "mine"})
-	if got := entries(t, l); len(got) != want || len(result.Images) != want {
-		t.Errorf("%d entries, want %d: %q", len(got), want, names(t, l))
+	if got := entries(t, l); len(got) != want || len(result.Images) != want-1 || result.Referrers != 2 {
+		t.Errorf("%d entries, %d referrers, want %d: %q", len(got), result.Referrers, want, names(t, l))
 	}
 	if !slices.Contains(names(t, l), "mine") || slices.Contains(names(t, l), "app") {
 		t.Errorf("names are %q", names(t, l))

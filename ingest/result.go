@@ -8,10 +8,12 @@ import (
 // A Result is what an import did.
 type Result struct {
 	// Images are the entries that index.json got, or had already, in the order of
-	// the archive: images, and whatever else it lists.
+	// the archive: images, and whatever else it lists but referrers without a name.
 	Images []Image `json:"images"`
 	// Changes are the names that were set, with what they pointed at before.
 	Changes []layout.Change `json:"changes"`
+	// Referrers is how many referrers came along, and entries that cosign made.
+	Referrers int `json:"referrers,omitempty"`
 	// Absent are the children of indexes that the archive does not hold.
 	Absent []Absent `json:"absent,omitempty"`
 	// NotTaken are the names of the archive that no pattern picked.

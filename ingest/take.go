@@ -72,7 +72,7 @@ func (im *importer) stage(ctx context.Context, m *member, body io.Reader, alg di
 }
 
 // takeBlob takes in a file below blobs/, which must have the digest that its path
-// says. Hidden files are of no use, and neither is a digest that we can't prove.
+// says. Other files are of no use, and neither is a digest that we can't prove.
 func (im *importer) takeBlob(ctx context.Context, m *member, body io.Reader) error {
 	if strings.HasPrefix(path.Base(m.name), ".") {
 		m.fault = content.Errorf(content.ErrCorrupt, "is not a blob")
@@ -81,7 +81,9 @@ func (im *importer) takeBlob(ctx context.Context, m *member, body io.Reader) err
 	alg, enc, _ := strings.Cut(strings.TrimPrefix(m.name, blobsDir), "/")
 	want := content.Digest(alg + ":" + enc)
 	if err := content.CheckDigest(want); err != nil {
-		return content.Errorf(content.ErrRefused, "the path is not that of a blob: %w", hide(err))
+		m.fault = content.Errorf(content.ErrRefused, "the path is not that of a blob: %w", hide(err))
+		im.warn(content.At(m.name, content.Errorf(content.ErrRefused, "is not a blob and is left out")))
+		return m.hashOnly(body)
 	}
 	if !content.Verifiable(want) {
 		m.fault = content.Errorf(content.ErrUnsupported, "algorithm %s can't be verified", alg)
