@@ -39,7 +39,7 @@ func (c crawled) Roots(ctx context.Context, yield func(catalog.Root) error) erro
 			return context.Cause(ctx)
 		}
 		return eachRoot(s, raw, yield)
-	})
+	}, nil)
 	return content.At(filepath.Join(c.r.path, "index.json"), err)
 }
 
@@ -64,14 +64,19 @@ func eachRoot(s *summary, raw []byte, yield func(catalog.Root) error) error {
 	}
 	root := catalog.Root{Ref: catalog.Ref{Digest: d, MediaType: mediaType, Size: size}}
 	plain := true
+	fallback := fallbackOf(mediaType, string(name))
+	if fallback != "" {
+		name = nil // said by that alone
+	}
 	for _, f := range []struct {
 		form  catalog.Form
 		about string
 	}{
-		{catalog.Fallback, fallbackOf(mediaType, string(name))},
+		{catalog.Fallback, fallback},
 		{catalog.Annotated, string(s.subject)},
 		{catalog.Listed, string(s.listed)},
 		{catalog.Cosign, cosignBase(string(name))},
+		{catalog.Named, string(name)},
 	} {
 		if f.about == "" {
 			continue

@@ -50,13 +50,13 @@ type ListOptions struct {
 func (r *Reader) List(ctx context.Context, o ListOptions) iter.Seq2[Listing, error] {
 	return func(yield func(Listing, error) bool) {
 		stopped := false
-		err := r.View(ctx, func(x *Index) error {
+		err := r.view(ctx, o.wants, func(x *Index) error {
 			if err := checkPatterns(o.Match); err != nil {
 				return err
 			}
 			f, done := r.withReferrers(o.Details)
 			defer done()
-			for e, err := range x.EntriesIf(o.wants) {
+			for e, err := range x.fleeting() {
 				if err != nil {
 					return err
 				}
@@ -76,7 +76,7 @@ func (r *Reader) List(ctx context.Context, o ListOptions) iter.Seq2[Listing, err
 	}
 }
 
-func (o ListOptions) wants(s Summary) bool {
+func (o ListOptions) wants(s Summary, _ []byte) bool {
 	if !o.All && (s.Name == "" || s.Kind == KindFallback || isCosignTag(s.Name)) {
 		return false
 	}

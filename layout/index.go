@@ -29,11 +29,17 @@ type Index struct {
 	empty     bool                       // the top-level object has no members
 	arena     bytes.Buffer               // names while it is read
 	types     map[string]string          // media types seen
+	seen      summary                    // of the entry that is being read
 	visit     visitor                    // if set, gets the entries, and no span is kept
+	wants     filter                     // if set, says which spans are kept
 }
 
 // A visitor gets what a scan sees of an entry, and its bytes, which it may not keep.
 type visitor func(s *summary, raw []byte) error
+
+// A filter says of which entries an Index is to know, for who looks for few of many.
+// The digest belongs to the scan.
+type filter func(s Summary, digest []byte) bool
 
 // A span is where an entry lies, and what is kept of it.
 type span struct {
@@ -50,9 +56,10 @@ type text struct{ off, len uint32 }
 
 var digestSeed = maphash.MakeSeed()
 
-// readIndex scans index.json once. With a visit, the Index is of no use afterwards.
-func readIndex(src io.ReaderAt, size int64, limits content.Limits, visit visitor) (*Index, error) {
-	x := &Index{src: src, size: size, fields: map[string]json.RawMessage{}, open: -1, end: -1, types: map[string]string{}, visit: visit}
+// readIndex scans index.json once. With a visit, the Index is of no use afterwards;
+// with wants, it is good for finding those entries alone.
+func readIndex(src io.ReaderAt, size int64, limits content.Limits, visit visitor, wants filter) (*Index, error) {
+	x := &Index{src: src, size: size, fields: map[string]json.RawMessage{}, open: -1, end: -1, types: map[string]string{}, visit: visit, wants: wants}
 	s := newScanner(io.NewSectionReader(src, 0, size), limits)
 	if size < int64(len(s.buf)) {
 		s.buf = s.buf[:max(size, 16)]
@@ -147,7 +154,7 @@ func (x *Index) member(s *scanner, limits content.Limits) error {
 func (x *Index) array(s *scanner) error {
 	x.open = s.base + int64(s.pos)
 	s.pos++
-	if x.visit == nil {
+	if x.visit == nil && x.wants == nil {
 		x.spans = make([]span, 0, min(x.size/200+1, 1<<17))
 		x.arena.Grow(int(min(x.size/16, 1<<21)))
 	}
@@ -183,9 +190,9 @@ func (x *Index) scanEntry(s *scanner) error {
 	if _, ok, err := s.next(); err != nil || !ok {
 		return firstError(err, errTorn())
 	}
-	var sum summary
+	sum := &x.seen
 	for {
-		n, plain, err := quickEntry(s.buf[s.pos:s.end], s.depth, &sum)
+		n, plain, err := quickEntry(s.buf[s.pos:s.end], s.depth, sum)
 		if err == errShort {
 			if err := s.fill(); err != nil {
 				return err
@@ -201,12 +208,12 @@ func (x *Index) scanEntry(s *scanner) error {
 			if err != nil {
 				return content.Errorf(content.ErrCorrupt, "entry %d: %w", len(x.spans), err)
 			}
-			sum = summarize(e)
+			*sum = summarize(e)
 		}
 		if x.visit != nil {
-			err = x.visit(&sum, s.buf[s.pos:s.pos+n])
+			err = x.visit(sum, s.buf[s.pos:s.pos+n])
 		} else {
-			x.add(&sum, s.base+int64(s.pos), n)
+			x.add(sum, s.base+int64(s.pos), n)
 		}
 		s.pos += n
 		return err
@@ -223,17 +230,21 @@ func summarize(e Entry) summary {
 }
 
 func (x *Index) add(s *summary, off int64, n int) {
-	sp := span{off: off, len: uint32(n), digest: maphash.Bytes(digestSeed, s.digest)}
-	sp.ref = x.keep(s.refName)
-	sp.name = sp.ref
 	name := s.refName
 	if len(s.imageName) > 0 {
-		sp.name = x.keep(s.imageName)
 		name = s.imageName
 	}
 	mediaType := x.mediaType(s.mediaType)
-	sp.kind = kindOf(mediaType, len(s.artifactType)+len(s.subject) > 0, name)
-	sp.index = content.IsIndex(mediaType)
+	kind := kindOf(mediaType, len(s.artifactType)+len(s.subject) > 0, name)
+	if x.wants != nil && !x.wants(Summary{string(name), string(s.refName), kind}, s.digest) {
+		return
+	}
+	sp := span{off: off, len: uint32(n), digest: maphash.Bytes(digestSeed, s.digest), kind: kind, index: content.IsIndex(mediaType)}
+	sp.ref = x.keep(s.refName)
+	sp.name = sp.ref
+	if len(s.imageName) > 0 {
+		sp.name = x.keep(s.imageName)
+	}
 	x.spans = append(x.spans, sp)
 }
 
@@ -313,6 +324,23 @@ func (x *Index) EntriesIf(keep func(Summary) bool) iter.Seq2[Entry, error] {
 	}
 }
 
+// fleeting is Entries for who keeps no Entry.Raw: it is good until the next.
+func (x *Index) fleeting() iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		w := window{src: x.src}
+		for i := range x.spans {
+			raw, err := w.raw(&x.spans[i])
+			var e Entry
+			if err == nil {
+				e, err = ParseEntry(raw)
+			}
+			if !yield(e, content.At("index.json", err)) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 // entry reads entry i.
 func (x *Index) entry(i int) (Entry, error) {
 	w := window{src: x.src, size: 1}
@@ -329,6 +357,16 @@ type window struct {
 
 // entry parses the entry at sp. Its Raw is a copy.
 func (w *window) entry(sp *span) (Entry, error) {
+	raw, err := w.raw(sp)
+	if err != nil {
+		return Entry{}, content.At("index.json", err)
+	}
+	e, err := ParseEntry(slices.Clone(raw))
+	return e, content.At("index.json", err)
+}
+
+// raw is the bytes of the entry at sp, good until the next call.
+func (w *window) raw(sp *span) ([]byte, error) {
 	if sp.off < w.off || sp.off+int64(sp.len) > w.off+int64(len(w.buf)) {
 		if w.size == 0 {
 			w.size = scanWindow
@@ -338,13 +376,12 @@ func (w *window) entry(sp *span) (Entry, error) {
 		buf = buf[:cap(buf)]
 		n, err := w.src.ReadAt(buf, sp.off)
 		if n < int(sp.len) {
-			return Entry{}, content.At("index.json", content.Errorf(content.ErrCorrupt, "changed while it was read: %w", firstError(err, io.ErrUnexpectedEOF)))
+			return nil, content.Errorf(content.ErrCorrupt, "changed while it was read: %w", firstError(err, io.ErrUnexpectedEOF))
 		}
 		w.buf, w.off = buf[:n], sp.off
 	}
 	at := sp.off - w.off
-	e, err := ParseEntry(slices.Clone(w.buf[at : at+int64(sp.len)]))
-	return e, content.At("index.json", err)
+	return w.buf[at : at+int64(sp.len)], nil
 }
 
 // ByDigest returns the entries of a digest, in order; none is no error.

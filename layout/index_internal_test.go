@@ -15,7 +15,7 @@ import (
 const testDigest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 func scanString(s string) (*Index, error) {
-	return readIndex(bytes.NewReader([]byte(s)), int64(len(s)), content.Limits{}.WithDefaults(), nil)
+	return readIndex(bytes.NewReader([]byte(s)), int64(len(s)), content.Limits{}.WithDefaults(), nil, nil)
 }
 
 func TestScanRefuses(t *testing.T) {

@@ -116,7 +116,12 @@ func (r *Reader) ReadFile(name string, max int64) ([]byte, error) {
 // whatever others do meanwhile; blobs may. An index.json that is torn, since a
 // foreign tool writes it in place, is read again before it is called corrupt.
 func (r *Reader) View(ctx context.Context, fn func(*Index) error) error {
-	x, f, err := r.readIndex(ctx)
+	return r.view(ctx, nil, fn)
+}
+
+// view is View of an Index that knows of the entries that wants wants; nil is all.
+func (r *Reader) view(ctx context.Context, wants filter, fn func(*Index) error) error {
+	x, f, err := r.readIndex(ctx, wants)
 	if err != nil {
 		return err
 	}
@@ -128,7 +133,7 @@ func (r *Reader) View(ctx context.Context, fn func(*Index) error) error {
 // it under us.
 const inMemory = 1 << 20
 
-func (r *Reader) readIndex(ctx context.Context) (*Index, indexFile, error) {
+func (r *Reader) readIndex(ctx context.Context, wants filter) (*Index, indexFile, error) {
 	for attempt := 1; ; attempt++ {
 		f, err := r.src.index()
 		if err != nil {
@@ -137,7 +142,7 @@ func (r *Reader) readIndex(ctx context.Context) (*Index, indexFile, error) {
 			}
 			return nil, nil, err
 		}
-		x, err := parseIndex(f, r.o.Limits, nil)
+		x, err := parseIndex(f, r.o.Limits, nil, wants)
 		if err == nil {
 			return x, f, nil
 		}
@@ -153,7 +158,7 @@ func (r *Reader) readIndex(ctx context.Context) (*Index, indexFile, error) {
 	}
 }
 
-func parseIndex(f indexFile, limits content.Limits, visit visitor) (*Index, error) {
+func parseIndex(f indexFile, limits content.Limits, visit visitor, wants filter) (*Index, error) {
 	if f.Size() > limits.Index {
 		return nil, content.Errorf(content.ErrRefused, "%d bytes are over the limit of %d", f.Size(), limits.Index)
 	}
@@ -165,7 +170,7 @@ func parseIndex(f indexFile, limits content.Limits, visit visitor) (*Index, erro
 		}
 		src = bytes.NewReader(data)
 	}
-	return readIndex(src, f.Size(), limits, visit)
+	return readIndex(src, f.Size(), limits, visit, wants)
 }
 
 // Resolve finds what a name means: Index.Resolve on the newest index.json. A
@@ -184,7 +189,7 @@ func (r *Reader) Resolve(ctx context.Context, name string) (content.Descriptor, 
 // with a digest must have it.
 func (r *Reader) Lookup(ctx context.Context, ref Reference) (Entry, error) {
 	var found Entry
-	err := r.View(ctx, func(x *Index) (err error) {
+	err := r.view(ctx, ref.filter(), func(x *Index) (err error) {
 		found, err = pick(ref, x.Resolve, x.ByDigest)
 		return err
 	})
@@ -192,6 +197,18 @@ func (r *Reader) Lookup(ctx context.Context, ref Reference) (Entry, error) {
 		found.Descriptor, err = r.describeBlob(ctx, ref.Digest)
 	}
 	return found, content.At(r.path, err)
+}
+
+// filter wants the entries that pick may look at.
+func (ref Reference) filter() filter {
+	switch {
+	case ref.Digest != "":
+		return func(_ Summary, digest []byte) bool { return string(digest) == string(ref.Digest) }
+	case ref.Name != "":
+		m := newMatcher(ref.Name)
+		return func(s Summary, _ []byte) bool { return m.rank(s) > 0 }
+	}
+	return nil
 }
 
 // pick finds the entry of ref. If only its digest is given and has none, the entry

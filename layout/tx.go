@@ -88,7 +88,7 @@ func (l *Layout) Update(ctx context.Context, fn func(*Tx) error) (err error) {
 // tryUpdate is one attempt of Update; done is false if a foreign tool wrote
 // index.json meanwhile.
 func (l *Layout) tryUpdate(ctx context.Context, fn func(*Tx) error) (done bool, err error) {
-	x, f, err := l.readIndex(ctx)
+	x, f, err := l.readIndex(ctx, nil)
 	if err != nil {
 		return false, err
 	}
