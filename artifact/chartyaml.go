@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/goccy/go-yaml"
@@ -105,11 +106,15 @@ func checkYAML(text string) error {
 }
 
 // chartVersion is what helm takes as a version: of SemVer 2, and its short forms.
-var chartVersion = regexp.MustCompile(`^v?[0-9]+(\.[0-9]+){0,2}(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$`)
+var chartVersion = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^v?[0-9]+(\.[0-9]+){0,2}(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$`)
+})
 
 // chartName is narrower than what helm takes: a name becomes part of a file's name
 // and of a repository's.
-var chartName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+var chartName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+})
 
 // check cleans the text as helm does, and holds that helm would take the chart.
 func (m *chartMetadata) check() error {
@@ -120,9 +125,9 @@ func (m *chartMetadata) check() error {
 		return err
 	}
 	switch {
-	case !chartName.MatchString(m.Name):
+	case !chartName().MatchString(m.Name):
 		return content.Errorf(content.ErrCorrupt, "%q is not the name of a chart", m.Name)
-	case !chartVersion.MatchString(m.Version) || len(m.Version) > 128:
+	case !chartVersion().MatchString(m.Version) || len(m.Version) > 128:
 		return content.Errorf(content.ErrCorrupt, "%q is not the version of a chart", m.Version)
 	case m.Type != "" && m.Type != "application" && m.Type != "library":
 		return content.Errorf(content.ErrCorrupt, "%q is not the type of a chart: want application or library", m.Type)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"regexp"
+	"sync"
 
 	"github.com/ocilayout/ocilayout/content"
 )
@@ -21,7 +22,9 @@ const (
 
 // bundleType is the media type of a bundle from version 0.3 on, in the form that is
 // a media type to a registry too.
-var bundleType = regexp.MustCompile(`^application/vnd\.dev\.sigstore\.bundle\.v0\.([3-9]|[1-9][0-9]+)\+json$`)
+var bundleType = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^application/vnd\.dev\.sigstore\.bundle\.v0\.([3-9]|[1-9][0-9]+)\+json$`)
+})
 
 // A bundle is what we look at in a Sigstore bundle.
 type bundle struct {
@@ -116,7 +119,7 @@ func (b bundle) registryType() (string, error) {
 	switch {
 	case b.mediaType == "application/vnd.dev.sigstore.bundle+json;version=0.3":
 		return MediaTypeBundle, nil
-	case bundleType.MatchString(b.mediaType):
+	case bundleType().MatchString(b.mediaType):
 		return b.mediaType, nil
 	case b.mediaType == "":
 		return "", content.Errorf(content.ErrUnsupported, "not a Sigstore bundle: it has no mediaType")

@@ -5,13 +5,18 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // platformPart is what os, architecture and variant may be made of.
-var platformPart = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
+var platformPart = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
+})
 
 // platformOS is an operating system with its version and features in brackets.
-var platformOS = regexp.MustCompile(`^([A-Za-z0-9_.-]+)(?:\(([A-Za-z0-9_.-]*)((?:\+[A-Za-z0-9_.%-]+)*)\))?$`)
+var platformOS = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([A-Za-z0-9_.-]+)(?:\(([A-Za-z0-9_.-]*)((?:\+[A-Za-z0-9_.%-]+)*)\))?$`)
+})
 
 // ParsePlatform reads containerd's grammar: os[(version[+feature...])]/arch[/variant],
 // or one of os and arch alone. An arch alone is one of linux; an os alone is of
@@ -22,12 +27,12 @@ func ParsePlatform(s string) (Platform, error) {
 	fail := func() (Platform, error) {
 		return Platform{}, Errorf(ErrInvalid, "%q is not a platform: want os/arch or os/arch/variant", s)
 	}
-	m := platformOS.FindStringSubmatch(parts[0])
+	m := platformOS().FindStringSubmatch(parts[0])
 	if m == nil || len(parts) > 3 {
 		return fail()
 	}
 	for _, part := range parts[1:] {
-		if !platformPart.MatchString(part) {
+		if !platformPart().MatchString(part) {
 			return fail()
 		}
 	}

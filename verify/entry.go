@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"regexp"
+	"sync"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/layout"
@@ -33,8 +34,10 @@ func (c *checker) entry(raw []byte, n int) (entry, bool) {
 }
 
 // validRefName says whether a name fits image-spec annotations.md.
-func validRefName(name string) bool { return refName.MatchString(name) }
+func validRefName(name string) bool { return refName().MatchString(name) }
 
 const refComponent = `[A-Za-z0-9]+(?:(?:--|[-._:@+])[A-Za-z0-9]+)*`
 
-var refName = regexp.MustCompile(`^` + refComponent + `(?:/` + refComponent + `)*$`)
+var refName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^` + refComponent + `(?:/` + refComponent + `)*$`)
+})

@@ -110,7 +110,7 @@ func (c *checker) graph(ctx context.Context, entries []entry) error {
 	level := make([]content.Descriptor, 0, len(entries))
 	for _, e := range entries {
 		c.target(e.desc.Digest).claim(claim{e.desc.Size, e.desc.MediaType, "", "", e.n, e.platform})
-		if fallbackTag.MatchString(e.name) {
+		if fallbackTag().MatchString(e.name) {
 			c.lists[e.desc.Digest] = true
 		}
 		level = append(level, e.desc)

@@ -3,6 +3,7 @@ package verify
 import (
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/layout"
@@ -42,7 +43,9 @@ func (c *checker) names(entries []entry) {
 
 // fallbackTag is the tag of a list of referrers (distribution-spec, "Referrers Tag
 // Schema"): its algorithm, and its encoded part cut to 64 characters.
-var fallbackTag = regexp.MustCompile(`^(sha256|sha512)-([0-9a-f]{64})$`)
+var fallbackTag = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(sha256|sha512)-([0-9a-f]{64})$`)
+})
 
 // referrers holds the forms in which a layout lists referrers to the subjects that
 // the manifests themselves name.
@@ -66,7 +69,7 @@ func (c *checker) referrers(entries []entry) {
 			c.warnf(Unbound, where, "entry %d claims the subject %s, its manifest has %s", e.n, truncate(claimed), orNone(v.subject))
 		}
 		tag := e.name
-		if !fallbackTag.MatchString(tag) {
+		if !fallbackTag().MatchString(tag) {
 			continue
 		}
 		if !present[tag] {
