@@ -13,6 +13,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/internal/durable"
 )
 
 // countingSource counts what is read of a layout in a directory.
@@ -104,7 +105,7 @@ func age(t testing.TB, l *Layout) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if time.Since(info.ModTime()) > 2100*time.Millisecond {
+		if time.Now().UnixNano()-durable.StampOf(info).CtimeNs > int64(2100*time.Millisecond) {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)

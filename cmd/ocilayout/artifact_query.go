@@ -90,12 +90,12 @@ func (f *queryFlags) only(ctx context.Context, e *env, lift liftFlags, arg strin
 
 // of makes the query about ref.
 func (f *queryFlags) of(ctx context.Context, r *layout.Reader, ref layout.Reference) (artifact.Query, error) {
-	subject, err := lookup(ctx, r, ref, f.platform)
+	subject, err := locate(ctx, r, ref, f.platform)
 	if err != nil {
 		return f.query, err
 	}
 	q := f.query
-	q.Subject, q.Recursive, q.Legacy = subject.Descriptor, f.recursive, f.legacy
+	q.Subject, q.Recursive, q.Legacy = subject, f.recursive, f.legacy
 	q.Annotations, err = parsePairs("annotation", f.list.of("annotation"))
 	return q, err
 }

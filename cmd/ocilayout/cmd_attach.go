@@ -40,16 +40,16 @@ func attachCommand() *command {
 				return nil, err
 			}
 			defer closing(l, &err)
-			subject, err := lookup(ctx, l.Reader, ref, platform)
+			subject, err := locate(ctx, l.Reader, ref, platform)
 			if err != nil {
 				return nil, err
 			}
-			list, err := presets.attachments(subject.Descriptor, o)
+			list, err := presets.attachments(subject, o)
 			if err != nil {
 				return nil, err
 			}
 			if !presets.given() {
-				list = attachments(subject.Descriptor, o, each)
+				list = attachments(subject, o, each)
 			}
 			done, err := artifact.AttachAll(ctx, l, list)
 			if err != nil {

@@ -66,6 +66,20 @@ func lookup(ctx context.Context, r *layout.Reader, ref layout.Reference, platfor
 	return layout.Entry{Descriptor: found}, nil
 }
 
+// locate is lookup for who needs no more than where the content is, and may ask the
+// catalog.
+func locate(ctx context.Context, r *layout.Reader, ref layout.Reference, platform string) (content.Descriptor, error) {
+	found, err := r.Locate(ctx, ref)
+	if err != nil || platform == "" {
+		return found, err
+	}
+	want, err := content.ParsePlatform(platform)
+	if err != nil {
+		return found, err
+	}
+	return content.SelectPlatform(ctx, r, found, want, r.Limits())
+}
+
 // closing adds what Close says to an error.
 func closing(c io.Closer, err *error) {
 	*err = errors.Join(*err, c.Close())

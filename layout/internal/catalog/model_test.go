@@ -141,7 +141,7 @@ func (w *world) make(rng *rand.Rand, i int) {
 // randomRoot leads to a manifest in a random way.
 func randomRoot(rng *rand.Rand) catalog.Root {
 	n := rng.IntN(modelSize)
-	r := catalog.Root{Ref: refTo(n, typeOfNumber(n)), Form: catalog.Form(rng.IntN(5))}
+	r := catalog.Root{Ref: refTo(n, typeOfNumber(n)), Form: catalog.Form(rng.IntN(6))}
 	if r.Form != catalog.Plain {
 		r.About = name(rng.IntN(modelSize)).String()
 	}
@@ -177,7 +177,7 @@ func answers(t *testing.T, f catalog.Facts) map[string]any {
 			return strings.Compare(string(a.Digest+a.Index.Digest), string(b.Digest+b.Index.Digest))
 		})
 		note(fmt.Sprint(i, " attestations"), append([]catalog.Attestation{}, attestations...), err)
-		for form := catalog.Fallback; form <= catalog.Cosign; form++ {
+		for form := catalog.Fallback; form <= catalog.Named; form++ {
 			refs, err = sorted(f.Claims(form, d.String()))
 			note(fmt.Sprint(i, " claims ", form), refs, err)
 		}

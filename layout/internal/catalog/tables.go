@@ -45,6 +45,7 @@ const (
 	Annotated             // the digest that the entry says it belongs to
 	Listed                // the digest whose referrers the manifest lists
 	Cosign                // the tag, without cosign's suffix
+	Named                 // the entry's name
 )
 
 // A Root is one way in which index.json leads to a manifest.
