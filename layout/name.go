@@ -3,8 +3,6 @@ package layout
 import (
 	"strings"
 
-	"github.com/distribution/reference"
-
 	"github.com/ocilayout/ocilayout/content"
 )
 
@@ -21,25 +19,27 @@ func NormalizeName(name string) (full, tag string, isFull bool) {
 
 // longName reads name as docker would, a single word as a repository too.
 func longName(name string) (full, tag string, ok bool) {
-	named, err := reference.ParseNormalizedNamed(name)
-	if err != nil {
+	n, ok := parseDockerName(name)
+	if !ok {
 		return name, name, false
 	}
-	tagged, ok := reference.TagNameOnly(named).(reference.Tagged)
-	if !ok {
+	if n.tag == "" && n.digest == "" {
+		n.tag = "latest"
+	}
+	if n.tag == "" {
 		return name, name, false // a digest in the name
 	}
-	return reference.TrimNamed(named).String() + ":" + tagged.Tag(), tagged.Tag(), true
+	return n.name() + ":" + n.tag, n.tag, true
 }
 
 // FamiliarName is the short form in which docker shows a full name:
 // docker.io/library/app:v1 is app:v1. Another name comes back as it is.
 func FamiliarName(name string) string {
-	named, err := reference.ParseNormalizedNamed(name)
-	if err != nil || !strings.ContainsAny(name, "/:") {
+	n, ok := parseDockerName(name)
+	if !ok || !strings.ContainsAny(name, "/:") {
 		return name
 	}
-	return reference.FamiliarString(named)
+	return n.familiar()
 }
 
 // CheckName refuses what cannot be a name: empty, over 512 bytes, with an "@" (a
