@@ -2,7 +2,7 @@
 .PHONY: build test lint race fuzz cross interop interop-full bench ci
 
 build:
-	CGO_ENABLED=0 go build -trimpath -o ocilayout ./cmd/ocilayout
+	CGO_ENABLED=0 go build -tags urfave_cli_no_docs -trimpath -o ocilayout ./cmd/ocilayout
 
 test:
 	go test ./...

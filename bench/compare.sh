@@ -31,7 +31,7 @@ for client in skopeo regctl umoci crane /usr/bin/time; do
 done
 
 export ours=$bench/ocilayout out=$bench/out
-(cd "$repo" && CGO_ENABLED=0 go build -trimpath -o "$ours" ./cmd/ocilayout)
+(cd "$repo" && CGO_ENABLED=0 go build -tags urfave_cli_no_docs -trimpath -o "$ours" ./cmd/ocilayout)
 "$here/corpus.sh"
 results=$bench/results.tsv
 : >"$results"
