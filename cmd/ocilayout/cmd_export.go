@@ -16,9 +16,11 @@ func exportCommand() *command {
 		name:  "export",
 		args:  "REF... FILE|-",
 		short: "write images into an archive",
-		long: `A bare LAYOUT is all of it: images, artifacts and their referrers. Every blob is
-checked on its way out, and FILE appears only when it is whole. The same content
-gives the same bytes; SOURCE_DATE_EPOCH sets the time of the archive's members.
+		long: `A bare LAYOUT is all of it. What belongs to an image comes along: artifacts that
+refer to it, what refers to those, and cosign's tags, all without names, which
+import gives back. Every blob is checked on its way out, and FILE appears only when
+it is whole. The same content gives the same bytes; SOURCE_DATE_EPOCH sets the time
+of the archive's members.
 
 The form "oci" is an image layout in a tar that docker load reads too, "docker"
 is what docker save wrote before Docker 25, with plain layers, and "rootfs" the
@@ -33,6 +35,7 @@ merged files of one image.`,
 			list.flag("platform", "take only the image for `PLATFORM` out of an index; repeatable for oci"),
 			&cli.StringFlag{Name: "name", Destination: &o.Name, Usage: "`NAME` of the one image in the archive"},
 			&cli.BoolFlag{Name: "no-referrers", Destination: &o.NoReferrers, Usage: "leave out artifacts that belong to an image"},
+			&cli.BoolFlag{Name: "fallback-tags", Destination: &o.FallbackTags, Usage: "leave in the tags that list referrers, and cosign's, for tools that read the unpacked archive"},
 		},
 		report: true,
 		run: func(ctx context.Context, e *env, args []string) (_ any, err error) {

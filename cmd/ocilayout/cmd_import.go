@@ -20,7 +20,8 @@ func importCommand() *command {
 or with --rootfs the files of one image; plain, or compressed with gzip, zstd, xz
 or bzip2. "-" is standard input. It is read once, and no copy of it is made. Each
 archive's names appear together, once everything they need is stored and checked;
-LAYOUT is made if it is not there. With NAME, the one image taken is called so.`,
+LAYOUT is made if it is not there. With NAME, the one image taken is called so.
+What refers to images joins what refers to them in LAYOUT.`,
 		examples: []example{
 			{"From docker, without a file between.", "docker save app:latest db:latest | ocilayout import - images"},
 			{"One image of an archive, under another name.", "ocilayout import all.tar.gz images:registry.example/app:v2 --name app:latest"},

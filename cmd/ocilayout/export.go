@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/ocilayout/ocilayout/cmd/ocilayout/internal/render"
@@ -69,11 +70,23 @@ func (e *env) notExported(why string, list []content.Descriptor) {
 	}
 }
 
-// Tables shows what is in the archive.
+// Tables shows what is in the archive, and how much of it belongs to something.
 func (x exported) Tables() []render.Table {
 	t := render.Table{Header: []string{"NAME", "DIGEST"}}
 	for _, item := range append(x.Images, x.Artifacts...) {
 		t.Rows = append(t.Rows, []string{item.Name, content.Short(item.Digest)})
 	}
-	return []render.Table{t}
+	return withReferrers([]render.Table{t}, x.Referrers)
+}
+
+// withReferrers adds a line that says how many referrers came along, if any did.
+func withReferrers(tables []render.Table, n int) []render.Table {
+	if n == 0 {
+		return tables
+	}
+	text := fmt.Sprintf("%d referrers came along", n)
+	if n == 1 {
+		text = "1 referrer came along"
+	}
+	return append(tables, render.Table{Rows: [][]string{{text}}})
 }

@@ -126,7 +126,9 @@ func (list imported) orNil() any {
 func (list imported) Tables() []render.Table {
 	images := render.Table{Header: []string{"NAME", "DIGEST", "PLATFORM"}}
 	var known render.Table
+	referrers := 0
 	for _, a := range list {
+		referrers += a.Referrers
 		for _, i := range a.Images {
 			images.Rows = append(images.Rows, []string{i.Name, content.Short(i.Digest), i.Platform})
 		}
@@ -136,8 +138,9 @@ func (list imported) Tables() []render.Table {
 			}
 		}
 	}
-	if len(known.Rows) == 0 {
-		return []render.Table{images}
+	tables := []render.Table{images}
+	if len(known.Rows) > 0 {
+		tables = append(tables, known)
 	}
-	return []render.Table{images, known}
+	return withReferrers(tables, referrers)
 }
