@@ -113,6 +113,10 @@ func (f *filler) blob(ctx context.Context, b *blob) error {
 		_, err := f.Write(b.data)
 		return err
 	}
+	if b.Size < int64(cap(*f.buf)-len(*f.buf)) && readSmall(b.src, b.Descriptor, (*f.buf)[len(*f.buf):cap(*f.buf)][:b.Size+1]) {
+		f.took(int(b.Size))
+		return nil
+	}
 	r, err := openBlob(ctx, b.src, b.Digest)
 	if errors.Is(err, content.ErrNotFound) {
 		return missing(b.Descriptor, "blob")

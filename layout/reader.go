@@ -10,6 +10,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/ocilayout/ocilayout/content"
@@ -21,6 +22,7 @@ type Reader struct {
 	src     source
 	archive bool
 	o       Options
+	flats   sync.Map // by algorithm: whether its blobs lie where no link leads
 }
 
 var _ content.Store = (*Layout)(nil)

@@ -15,6 +15,8 @@ type smallSource interface {
 	flat(d content.Digest) bool
 	// small reads a blob of at most max bytes that is no link.
 	small(d content.Digest, max int64) ([]byte, error)
+	// smallInto is small into a buffer that is larger than the blob.
+	smallInto(d content.Digest, buf []byte) (int, error)
 }
 
 func (s dirSource) flat(d content.Digest) bool {
@@ -28,6 +30,32 @@ func (s dirSource) flat(d content.Digest) bool {
 
 func (s dirSource) small(d content.Digest, max int64) ([]byte, error) {
 	return durable.ReadRegularNoFollow(s.path(blobPath(d)), max)
+}
+
+func (s dirSource) smallInto(d content.Digest, buf []byte) (int, error) {
+	return durable.ReadRegularInto(s.path(blobPath(d)), buf)
+}
+
+// ReadSmall reads the bytes under a digest, as they lie there, into a buffer that is
+// larger than they are, and returns their number. It takes few system calls, for who
+// reads very many blobs. ok is false where that can't be done, for whatever reason:
+// then ReaderAt can, or says what is wrong.
+func (r *Reader) ReadSmall(d content.Digest, buf []byte) (n int, ok bool) {
+	src, ok := r.src.(smallSource)
+	if !ok || content.CheckDigest(d) != nil {
+		return 0, false
+	}
+	alg := d.Algorithm()
+	flat, known := r.flats.Load(alg)
+	if !known {
+		flat = src.flat(d)
+		r.flats.Store(alg, flat)
+	}
+	if flat != true {
+		return 0, false
+	}
+	n, err := src.smallInto(d, buf)
+	return n, err == nil
 }
 
 // smallManifest is up to where a manifest is read in one go.
