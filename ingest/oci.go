@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/internal/rawjson"
 	"github.com/ocilayout/ocilayout/layout"
 )
 
@@ -78,7 +80,7 @@ func (im *importer) checkMarker(ctx context.Context) error {
 		return err
 	}
 	var marker ocispec.ImageLayout
-	if err := json.Unmarshal(data, &marker); err != nil {
+	if err := cmp.Or(rawjson.Check(data, im.o.Limits.Depth), json.Unmarshal(data, &marker)); err != nil {
 		return content.Errorf(content.ErrCorrupt, "not valid JSON: %w", err)
 	}
 	if marker.Version != ocispec.ImageLayoutVersion {

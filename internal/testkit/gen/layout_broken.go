@@ -55,14 +55,14 @@ func brokenBlobs() []vector.Vector {
 			l.Extra = append(l.Extra, build.Symlink(build.BlobPath(layer(l)), "0"))
 			delete(l.Blobs, layer(l))
 		}))),
-		imports("ok", layoutOf("marker-version", "unsupported", "", specMarker, "imageLayoutVersion is 2.0.0",
-			hello(func(l *build.Layout) { l.OCILayout = []byte(`{"imageLayoutVersion":"2.0.0"}`) }))),
-		imports("ok", layoutOf("marker-text", "corrupt", "", specMarker, "oci-layout is not JSON",
-			hello(func(l *build.Layout) { l.OCILayout = []byte("1.0.0") }))),
-		imports("ok", layoutOf("marker-twice", "corrupt", "json-ambiguous", specMarker, "oci-layout has its key twice",
+		layoutOf("marker-version", "unsupported", "", specMarker, "imageLayoutVersion is 2.0.0",
+			hello(func(l *build.Layout) { l.OCILayout = []byte(`{"imageLayoutVersion":"2.0.0"}`) })),
+		layoutOf("marker-text", "corrupt", "", specMarker, "oci-layout is not JSON",
+			hello(func(l *build.Layout) { l.OCILayout = []byte("1.0.0") })),
+		layoutOf("marker-twice", "corrupt", "json-ambiguous", specMarker, "oci-layout has its key twice",
 			hello(func(l *build.Layout) {
 				l.OCILayout = []byte(`{"imageLayoutVersion":"0.0.1","imageLayoutVersion":"1.0.0"}`)
-			}))),
+			})),
 	}
 }
 

@@ -23,9 +23,9 @@ func noticedLayouts() []vector.Vector {
 			hello(swapManifest("tar+gzip", "tar+gzip+encrypted"))),
 		imports("unsupported", noticed("unverifiable", "unverifiable", specDigest, "a blob under a digest that can't be computed", unverifiable())),
 		noticed("subject-absent", "referrer-dangling", specReferrers, "the subject of a referrer is not there", subjectAbsent()),
-		imports("refused", noticed("stray-file", "stray-file", specBlobs, "a file below blobs that no digest names", hello(func(l *build.Layout) {
+		noticed("stray-file", "stray-file", specBlobs, "a file below blobs that no digest names", hello(func(l *build.Layout) {
 			l.Extra = append(l.Extra, build.Text("blobs/sha256/README", "not a blob"))
-		}))),
+		})),
 		noticed("no-marker", "oci-layout-missing", specMarker, "no file oci-layout, as BuildKit wrote before 2023",
 			hello(func(l *build.Layout) { l.OCILayout = []byte{} })),
 		noticed("history-length", "history-length", specConfig, "a history of two layers of an image of one",
