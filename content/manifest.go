@@ -31,6 +31,11 @@ func ParseManifest(mediaType string, data []byte) (Manifest, error) {
 	if err := json.Unmarshal(data, &m); err != nil {
 		return Manifest{}, Errorf(ErrCorrupt, "not a manifest: %w", err)
 	}
+	return CheckManifest(mediaType, m)
+}
+
+// CheckManifest is what ParseManifest does once it has decoded a manifest.
+func CheckManifest(mediaType string, m Manifest) (Manifest, error) {
 	if m.Manifests != nil && (m.Layers != nil || m.Config != nil) {
 		return Manifest{}, Errorf(ErrCorrupt, "manifest has manifests beside config or layers")
 	}

@@ -3,7 +3,6 @@ package export
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"runtime"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/layout"
 )
 
 // A blob is content that goes into the archive.
@@ -209,7 +209,7 @@ func (g *gatherer) load(ctx context.Context, s step) (loaded, error) {
 	case err != nil:
 		return loaded{}, err
 	}
-	m, err := content.ParseManifest(s.MediaType, data)
+	m, err := layout.ParseManifest(s.MediaType, data)
 	if err != nil {
 		return loaded{}, content.AtDigest(s.Digest, err)
 	}
@@ -242,19 +242,14 @@ func (l *loaded) readConfig(ctx context.Context, src Source, limits content.Limi
 	if err != nil {
 		return err
 	}
-	var config struct {
-		content.Platform
-		RootFS struct {
-			DiffIDs []content.Digest `json:"diff_ids"`
-		} `json:"rootfs"`
-	}
 	l.config = keep(data)
-	if json.Unmarshal(data, &config) != nil {
+	facts, err := layout.ParseFacts(data)
+	if err != nil {
 		return nil
 	}
-	l.diffIDs = config.RootFS.DiffIDs
-	if config.OS != "" && config.Architecture != "" {
-		p := content.NormalizePlatform(config.Platform)
+	l.diffIDs = facts.DiffIDs
+	if facts.OS != "" && facts.Architecture != "" {
+		p := content.NormalizePlatform(facts.Platform)
 		l.platform = &p
 	}
 	return nil

@@ -3,6 +3,8 @@ package layout
 import (
 	"bytes"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/ocilayout/ocilayout/content"
 )
 
@@ -33,7 +35,7 @@ func quickDescriptor(raw []byte) (content.Descriptor, bool) {
 			q.plain = q.plain && d.Platform == nil
 			return q.platform(b, &d.Platform)
 		}
-		q.plain = q.plain && !likeField(key)
+		q.plain = q.plain && !isLike(key, descriptorFields)
 		return skipValue(b, quickDepth)
 	})
 	return d, err == nil && n == len(raw) && q.plain && d.Size >= 0
@@ -42,14 +44,16 @@ func quickDescriptor(raw []byte) (content.Descriptor, bool) {
 // quickDepth is how deep a field that is stepped over may nest.
 const quickDepth = 16
 
-// likeField says whether encoding/json may take a key for one of a descriptor's
-// fields: it accepts escapes and any case, and beyond ASCII there are letters that
-// it folds into ASCII.
-func likeField(key []byte) bool {
+// descriptorFields are those of content.Descriptor.
+var descriptorFields = []string{"mediaType", "digest", "size", "urls", "annotations", "data", "platform", "artifactType"}
+
+// isLike says whether encoding/json may take a key for one of fields: it accepts
+// escapes and any case, and beyond ASCII there are letters that it folds into ASCII.
+func isLike(key []byte, fields []string) bool {
 	if !isPlain(key) {
 		return true
 	}
-	for _, field := range []string{"mediaType", "digest", "size", "urls", "annotations", "data", "platform", "artifactType"} {
+	for _, field := range fields {
 		if len(key) == len(field) && bytes.EqualFold(key, []byte(field)) {
 			return true
 		}
@@ -73,8 +77,29 @@ func (q *quickDecoder) text(b []byte, to *string) (int, error) {
 		q.plain = false
 		return n, err
 	}
-	*to = string(b[1 : n-1])
+	*to = oneText(b[1 : n-1])
 	return n, nil
+}
+
+// oneText is b as a string; the same one for media types that there are many of.
+func oneText(b []byte) string {
+	switch string(b) {
+	case ocispec.MediaTypeImageManifest:
+		return ocispec.MediaTypeImageManifest
+	case ocispec.MediaTypeImageConfig:
+		return ocispec.MediaTypeImageConfig
+	case ocispec.MediaTypeImageLayerGzip:
+		return ocispec.MediaTypeImageLayerGzip
+	case ocispec.MediaTypeImageLayer:
+		return ocispec.MediaTypeImageLayer
+	case ocispec.MediaTypeEmptyJSON:
+		return ocispec.MediaTypeEmptyJSON
+	case content.AnnotationRefName:
+		return content.AnnotationRefName
+	case content.AnnotationImageName:
+		return content.AnnotationImageName
+	}
+	return string(b)
 }
 
 // number takes a whole number that can't overflow; to is -1 before.
@@ -106,7 +131,7 @@ func (q *quickDecoder) texts(b []byte, to *map[string]string) (int, error) {
 		var text string
 		n, err := q.text(b, &text)
 		if err == nil {
-			(*to)[string(key)] = text
+			(*to)[oneText(key)] = text
 		}
 		return n, err
 	})

@@ -68,7 +68,7 @@ func (r *Reader) readManifest(ctx context.Context, desc content.Descriptor, limi
 	if src, ok := r.src.(smallSource); ok && flat && desc.Size >= 0 && desc.Size <= min(smallManifest, limits.Manifest) && content.Verifiable(desc.Digest) {
 		data, err := src.small(desc.Digest, desc.Size)
 		if err == nil && int64(len(data)) == desc.Size && desc.Digest.Algorithm().FromBytes(data) == desc.Digest {
-			m, err := content.ParseManifest(desc.MediaType, data)
+			m, err := ParseManifest(desc.MediaType, data)
 			return m, content.AtDigest(desc.Digest, err)
 		}
 	}
