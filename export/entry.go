@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ocilayout/ocilayout/content"
@@ -84,14 +86,68 @@ func completed(d content.Descriptor, n *node) content.Descriptor {
 	return d
 }
 
-// fields are those of a plain entry, in the order of their names.
+// fields are those of a plain entry.
 type fields struct {
-	Annotations  map[string]string `json:"annotations,omitempty"`
-	ArtifactType string            `json:"artifactType,omitempty"`
-	Digest       content.Digest    `json:"digest"`
-	MediaType    string            `json:"mediaType"`
-	Platform     *platform         `json:"platform,omitempty"`
-	Size         int64             `json:"size"`
+	annotations  map[string]string
+	artifactType string
+	digest       content.Digest
+	mediaType    string
+	platform     *platform
+	size         int64
+}
+
+// encode writes the entry as compact JSON with sorted keys, as encoding/json would
+// in many more steps: an index may have a hundred thousand.
+func (f fields) encode() ([]byte, error) {
+	room := 96 + len(f.artifactType) + len(f.digest) + len(f.mediaType)
+	for key, value := range f.annotations {
+		room += len(key) + len(value) + len(`"":"",`)
+	}
+	b := append(make([]byte, 0, room), '{')
+	var err error
+	text := func(s string) {
+		if b, err = appendText(b, s, err); err == nil {
+			b = append(b, ',')
+		}
+	}
+	if len(f.annotations) > 0 {
+		b = append(b, `"annotations":{`...)
+		for _, key := range slices.Sorted(maps.Keys(f.annotations)) {
+			b, err = appendText(b, key, err)
+			b = append(b, ':')
+			text(f.annotations[key])
+		}
+		b = append(b[:len(b)-1], "},"...)
+	}
+	if f.artifactType != "" {
+		b = append(b, `"artifactType":`...)
+		text(f.artifactType)
+	}
+	b = append(b, `"digest":`...)
+	text(string(f.digest))
+	b = append(b, `"mediaType":`...)
+	text(f.mediaType)
+	if f.platform != nil {
+		raw, platformErr := rawjson.Marshal(f.platform)
+		err = cmp.Or(err, platformErr)
+		b = append(append(append(b, `"platform":`...), raw...), ',')
+	}
+	b = strconv.AppendInt(append(b, `"size":`...), f.size, 10)
+	return append(b, '}'), err
+}
+
+// appendText appends s as a JSON string, unless there was an error before.
+func appendText(b []byte, s string, err error) ([]byte, error) {
+	if err != nil {
+		return b, err
+	}
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			raw, err := rawjson.Marshal(s)
+			return append(b, raw...), err
+		}
+	}
+	return append(append(append(b, '"'), s...), '"'), nil
 }
 
 type platform struct {
@@ -160,7 +216,7 @@ func plainPlatform(raw []byte) bool {
 func fromFields(d content.Descriptor, n *node) (layout.Entry, error) {
 	d = completed(d, n)
 	f := fields{d.Annotations, d.ArtifactType, d.Digest, d.MediaType, platformOf(d.Platform), d.Size}
-	raw, err := rawjson.Marshal(f)
+	raw, err := f.encode()
 	return layout.Entry{Descriptor: d, Raw: raw}, err
 }
 

@@ -89,7 +89,7 @@ func (m *Image) check(i int) error {
 // Equal images give equal bytes; a list that is nil is written as an empty one
 // for layers and as null for names, as docker does.
 func Marshal(images []Image) ([]byte, error) {
-	list := make([]Image, len(images))
+	var b []byte // grown by images: one encoding of all would be held three times
 	for i, image := range images {
 		if image.Layers == nil {
 			image.Layers = []string{}
@@ -97,7 +97,18 @@ func Marshal(images []Image) ([]byte, error) {
 		if len(image.RepoTags) == 0 {
 			image.RepoTags = nil
 		}
-		list[i] = image
+		raw, err := rawjson.Marshal(image)
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			b = make([]byte, 0, min((len(raw)+8)*len(images), 4<<20))
+		}
+		b = append(append(b, ','), raw...)
 	}
-	return rawjson.Marshal(list)
+	if len(b) == 0 {
+		return []byte("[]"), nil
+	}
+	b[0] = '['
+	return append(b, ']'), nil
 }
