@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -12,14 +13,12 @@ import (
 // build makes the catalog anew beside the old one, and puts it in its place. What
 // it holds in memory is bounded, however large the layout.
 func (c Catalog) build(ctx context.Context, now State, src Source) (err error) {
-	for _, name := range []string{newName, spillName} {
-		if err := os.Remove(c.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return errors.Join(ErrUnusable, err)
-		}
+	if err := c.remove(newName); err != nil {
+		return err
 	}
-	scratch, err := newSpill(c.path(spillName))
+	scratch, err := c.scratch()
 	if err != nil {
-		return errors.Join(ErrUnusable, err)
+		return err
 	}
 	defer func() { err = errors.Join(err, scratch.remove()) }()
 	b := &builder{c: c, later: map[table]*sorter{}, spill: scratch}
@@ -41,6 +40,26 @@ func (c Catalog) build(ctx context.Context, now State, src Source) (err error) {
 		return err
 	}
 	return newSeal(info, now, b.open, c.NoSync).write(c.path(sealName))
+}
+
+// scratch makes the scratch file, in place of one that somebody left. The caller,
+// who holds the lock, removes it.
+func (c Catalog) scratch() (*spill, error) {
+	if err := c.remove(spillName); err != nil {
+		return nil, err
+	}
+	s, err := newSpill(c.path(spillName))
+	if err != nil {
+		return nil, errors.Join(ErrUnusable, err)
+	}
+	return s, nil
+}
+
+func (c Catalog) remove(name string) error {
+	if err := os.Remove(c.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return errors.Join(ErrUnusable, err)
+	}
+	return nil
 }
 
 // builder fills a new database. Each table is filled in the order of its keys: what
@@ -132,8 +151,8 @@ func (b *builder) put(t table, key, value []byte) error {
 		if err != nil {
 			return err
 		}
-		bucket.FillPercent = 1 // keys come in order
-		return bucket.Put(key, value)
+		bucket.FillPercent = 1                     // keys come in order
+		return bucket.Put(key, bytes.Clone(value)) // it must outlive the transaction
 	})
 }
 

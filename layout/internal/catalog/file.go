@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"runtime/debug"
 	"time"
@@ -228,6 +229,24 @@ func (d *database) scan(t table, prefix []byte, fn func(key, value []byte) error
 		}
 		return nil
 	})
+}
+
+// tableRow is good as long as nothing is written.
+type tableRow struct{ key, value []byte }
+
+// rows yields the rows of a table in order. An error ends it.
+func (d *database) rows(t table) iter.Seq2[tableRow, error] {
+	return func(yield func(tableRow, error) bool) {
+		err := d.scan(t, nil, func(key, value []byte) error {
+			if !yield(tableRow{key, value}, nil) {
+				return errFound
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errFound) {
+			yield(tableRow{}, err)
+		}
+	}
 }
 
 func (d *database) put(t table, key, value []byte) error {

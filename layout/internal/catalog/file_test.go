@@ -231,6 +231,33 @@ func TestApplyWantsTheStateBefore(t *testing.T) {
 	}
 }
 
+// TestOwnChange: a file that was written, and renamed into place later, can't be
+// changed by others without a trace; but what may have been missed before still is.
+func TestOwnChange(t *testing.T) {
+	for _, doubt := range []bool{false, true} {
+		w, c := filled(t)
+		at := time.Now()
+		if doubt {
+			w.state.At = at
+			w.state.Index = durable.Stamp{Ino: 1, MtimeNs: at.UnixNano()}
+			refresh(t, c, w)
+		}
+		before := w.state
+		w.state = catalog.State{At: at, Own: true, Blobs: before.Blobs, Index: durable.Stamp{Ino: 2, MtimeNs: at.UnixNano() - 1e6, CtimeNs: at.UnixNano()}}
+		gone := w.roots[0]
+		w.roots = w.roots[1:]
+		must(t, c.Apply(t.Context(), before, w.state, nil, []catalog.Root{gone}, w))
+		s, err := c.Open(w.state, false)
+		if doubt != errors.Is(err, catalog.ErrStale) {
+			t.Errorf("Open: %v", err)
+		}
+		if err == nil {
+			compare(t, answers(t, s.Facts), computed(t, w))
+			s.Close()
+		}
+	}
+}
+
 func TestComputeStopsAtItsLimit(t *testing.T) {
 	w, _ := filled(t)
 	if _, err := catalog.Compute(t.Context(), w, 10, content.Limits{}); !errors.Is(err, catalog.ErrLarge) {
@@ -250,7 +277,7 @@ func TestComputeStopsAtItsLimit(t *testing.T) {
 // TestBuildSpills builds what does not fit into the sorters' memory.
 func TestBuildSpills(t *testing.T) {
 	w := newWorld()
-	const lists, each = 40, 1000
+	const lists, each = 60, 1000
 	for i := range lists {
 		list := content.Manifest{MediaType: ocispec.MediaTypeImageIndex}
 		for j := range each {
@@ -272,6 +299,15 @@ func TestBuildSpills(t *testing.T) {
 		t.Errorf("%d manifests are read, want each of %d once", n, lists*(each+1))
 	}
 	compare(t, stored(t, c, w), computed(t, w))
+	before, err := os.Stat(filepath.Join(c.Dir, "catalog"))
+	must(t, err)
+	w.tick()
+	if n := w.counted(func() { refresh(t, c, w) }); n != 0 {
+		t.Errorf("with nothing new %d manifests are read", n)
+	}
+	if after, err := os.Stat(filepath.Join(c.Dir, "catalog")); err != nil || !os.SameFile(before, after) || after.ModTime() != before.ModTime() {
+		t.Errorf("with nothing new the file is written: %v", err)
+	}
 	if left, _ := filepath.Glob(filepath.Join(c.Dir, "catalog.[ns][ep][wi]*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}

@@ -25,14 +25,31 @@ type State struct {
 	// matter where a manifest that is led to is not there: it may come.
 	Blobs [2]durable.Stamp
 	At    time.Time
+	// Own says that index.json is the file that the caller has just renamed into
+	// place, as it wrote it. Who writes into it now gives it a time of change that
+	// is not before the rename's: if the file's own is, that shows.
+	Own bool
 }
 
-// racyTime is how much older than the look a file must be, for every later change
-// of it to show in its stamp: some filesystems count in steps of 2 s.
-const racyTime = 2 * time.Second
+// A file must be that much older than the look, for every later change of it to
+// show in its stamp. Most filesystems take their times from a clock that ticks every
+// 10 ms or more often; some count in steps of up to 2 s, and have no fractions then.
+const (
+	racyTime   = 2 * time.Second
+	racyTicks  = 50 * time.Millisecond
+	coarseStep = time.Millisecond
+)
 
 func racy(s durable.Stamp, at time.Time) bool {
-	return at.UnixNano()-max(s.MtimeNs, s.CtimeNs) < int64(racyTime)
+	young := racyTime
+	if s.CtimeNs%int64(coarseStep) != 0 {
+		young = racyTicks
+	}
+	return at.UnixNano()-max(s.MtimeNs, s.CtimeNs) < int64(young)
+}
+
+func (s State) racy() bool {
+	return racy(s.Index, s.At) && !(s.Own && s.Index.CtimeNs > s.Index.MtimeNs)
 }
 
 // A seal says for what the file beside it is good.
@@ -60,7 +77,7 @@ func newSeal(file os.FileInfo, s State, holes, unsynced bool) seal {
 
 func (s *seal) stamp(now State) {
 	s.Index, s.Blobs = now.Index, now.Blobs
-	s.Racy = racy(now.Index, now.At)
+	s.Racy = now.racy()
 	s.RacyDir = racy(now.Blobs[0], now.At) || racy(now.Blobs[1], now.At)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"iter"
 
 	"github.com/ocilayout/ocilayout/internal/durable"
 )
@@ -104,13 +105,13 @@ func (c Catalog) Apply(ctx context.Context, before, after State, added, gone []R
 	}
 	u.gone = gone
 	after.Blobs = sealed.Blobs // what came meanwhile was not looked at
+	u.racy = sealed.Racy
 	return u.finish(ctx, sealed, after)
 }
 
 // wasFor says whether the seal is for the state that a writer has read under the
-// layout's lock. A racy seal is as good for that if the stamp is the same: the
-// foreign change that it fears would be in what the writer has read, and is found
-// by the Refresh to which the seal still leads.
+// layout's lock. A racy seal will do, and stays racy: a foreign change that it may
+// have missed is found by the next Refresh.
 func (s seal) wasFor(before State) bool { return s.Index == before.Index }
 
 // updater changes the database in one transaction.
@@ -121,6 +122,7 @@ type updater struct {
 	pending *sorter
 	gone    []Root
 	dirty   bool
+	racy    bool // the new seal is, whatever the state
 }
 
 func newUpdater(c Catalog, db *database, src Source) (*updater, error) {
@@ -167,56 +169,57 @@ func (u *updater) retry() error {
 	return u.db.scan(holes, nil, func(key, _ []byte) error { return u.pending.add(key, nil) })
 }
 
-// diff finds what was added to index.json and what went.
-func (u *updater) diff(ctx context.Context) error {
-	now := newSorter(nil)
+// diff finds what was added to index.json and what went, by going through the roots
+// of now and then in one order.
+func (u *updater) diff(ctx context.Context) (err error) {
+	scratch, err := u.c.scratch()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, scratch.remove()) }()
+	now := newSorter(scratch)
 	if err := u.src.Roots(ctx, func(r Root) error { return now.add(r.key(), r.value()) }); err != nil {
 		return err
 	}
-	now.sort()
+	next, stop := iter.Pull2(u.db.rows(roots))
+	defer stop()
 	var added []Root
-	i := 0
-	// upTo takes the rows of now before key, or all if it is nil; true says that
-	// key is among them with that value.
-	upTo := func(key, value []byte) (found bool, err error) {
-		for ; i < len(now.rows); i++ {
-			k, v := now.key(now.rows[i]), now.value(now.rows[i])
-			order := -1
-			if key != nil {
-				order = bytes.Compare(k, key)
+	old, err, more := next()
+	err = errors.Join(err, now.each(func(key, value []byte) error {
+		for ; more && err == nil && bytes.Compare(old.key, key) < 0; old, err, more = next() {
+			if err := u.noteGone(old); err != nil {
+				return err
 			}
-			if order > 0 {
-				break
-			}
-			found = found || order == 0
-			if order == 0 && bytes.Equal(v, value) {
-				continue
-			}
-			r, err := readRoot(k, v)
-			if err != nil {
-				return false, err
-			}
-			added = append(added, r)
 		}
-		return found, nil
-	}
-	err := u.db.scan(roots, nil, func(key, value []byte) error {
-		found, err := upTo(key, value)
-		if err != nil || found {
+		if err != nil {
 			return err
 		}
+		if more && bytes.Equal(old.key, key) {
+			same := bytes.Equal(old.value, value)
+			if old, err, more = next(); same || err != nil {
+				return err
+			}
+		}
 		r, err := readRoot(key, value)
-		u.gone = append(u.gone, r)
+		if added = append(added, r); len(added) > manyRoots {
+			return ErrLarge
+		}
 		return err
-	})
-	if err == nil {
-		_, err = upTo(nil, nil)
+	}))
+	for ; more && err == nil; old, err, more = next() {
+		err = u.noteGone(old)
 	}
 	for _, r := range added {
 		if err == nil {
 			err = u.addRoot(r)
 		}
 	}
+	return err
+}
+
+func (u *updater) noteGone(old tableRow) error {
+	r, err := readRoot(old.key, old.value)
+	u.gone = append(u.gone, r)
 	return err
 }
 
@@ -247,7 +250,9 @@ func (u *updater) finish(ctx context.Context, sealed seal, now State) error {
 	if err != nil {
 		return err
 	}
-	return newSeal(info, now, open, unsynced).write(u.c.path(sealName))
+	fresh := newSeal(info, now, open, unsynced)
+	fresh.Racy = fresh.Racy || u.racy
+	return fresh.write(u.c.path(sealName))
 }
 
 // known and the next two make the updater a sink.
