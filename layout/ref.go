@@ -16,13 +16,13 @@ type Reference struct {
 }
 
 // String writes the reference as ParseReference reads it.
-func (r Reference) String() string {
-	s := r.Layout
-	if r.Name != "" {
-		s += ":" + r.Name
+func (ref Reference) String() string {
+	s := ref.Layout
+	if ref.Name != "" {
+		s += ":" + ref.Name
 	}
-	if r.Digest != "" {
-		s += "@" + r.Digest.String()
+	if ref.Digest != "" {
+		s += "@" + ref.Digest.String()
 	}
 	return s
 }
