@@ -70,12 +70,17 @@ type builder struct {
 	later map[table]*sorter
 	db    *database
 	rows  int  // in the transaction
+	looks int  // for rows, in the transaction
 	open  bool // there are holes
 }
 
-// builderRows is how many rows go into one transaction. Between two the file is
-// mapped anew, so that the pages in memory are those of the last few rows.
-const builderRows = 16_000
+// builderRows is how many rows go into one transaction, and builderLooks how many are
+// looked for in it. Between two the file is mapped anew, so that the pages in memory
+// are those of the last few rows.
+const (
+	builderRows  = 16_000
+	builderLooks = 4 * builderRows
+)
 
 // create makes the database with its empty tables.
 func (b *builder) create() error {
@@ -109,7 +114,7 @@ func (b *builder) begin() error {
 		db.close()
 		return err
 	}
-	b.db, b.rows = db, 0
+	b.db, b.rows, b.looks = db, 0, 0
 	return nil
 }
 
@@ -204,9 +209,13 @@ func (b *builder) addRoots(ctx context.Context, src Source) (*sorter, error) {
 }
 
 // known and the next two make the builder a sink.
-func (b *builder) known(long []byte) (bool, error) {
-	found := false
-	err := guard(func() error {
+func (b *builder) known(long []byte) (found bool, err error) {
+	if b.looks++; b.looks > builderLooks {
+		if err := b.turn(); err != nil {
+			return false, err
+		}
+	}
+	err = guard(func() error {
 		bucket, err := b.db.bucket(manifests)
 		if err == nil {
 			found = bucket.Get(long) != nil
