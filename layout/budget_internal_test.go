@@ -14,6 +14,7 @@ import (
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/internal/durable"
+	"github.com/ocilayout/ocilayout/layout/internal/catalog"
 )
 
 // countingSource counts what is read of a layout in a directory.
@@ -166,6 +167,42 @@ func TestLookupsReadTheirAnswers(t *testing.T) {
 	s.work(ask(subject, 3)) // now index.json can be believed
 	if got := s.work(ask(subject, 3)); got[0] > 3 || got[1] > 0 {
 		t.Errorf("lookup later: %v", got)
+	}
+}
+
+// liar is a layout in which every manifest has one subject.
+type liar struct {
+	crawled
+	subject content.Descriptor
+}
+
+func (l liar) Manifest(ctx context.Context, ref catalog.Ref, list bool) (content.Manifest, error) {
+	m, err := l.crawled.Manifest(ctx, ref, list)
+	m.Subject = &l.subject
+	return m, err
+}
+
+// TestFalseCatalogAddsNothing: a catalog with false facts and the right seal.
+func TestFalseCatalogAddsNothing(t *testing.T) {
+	ctx := t.Context()
+	l, _, subjects := budgetLayout(t, 50)
+	age(t, l)
+	state, err := l.state()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (&leaseHolder{root: l.path}).ownDir(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.catalog().Refresh(ctx, state, liar{l.crawled(), subjects[0]}); err != nil {
+		t.Fatal(err)
+	}
+	found, err := l.FindReferrers(ctx, ReferrerQuery{Subject: subjects[0]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) != 2 {
+		t.Errorf("%d referrers are found, want 2", len(found))
 	}
 }
 

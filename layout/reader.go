@@ -28,7 +28,8 @@ type Reader struct {
 var _ content.Store = (*Layout)(nil)
 
 // OpenReader opens a layout for reading: a directory, or an uncompressed tar,
-// which is read in place. Nothing is written anywhere. The caller closes it. What
+// which is read in place. Nothing is written but, by questions about what refers to
+// what, the catalog in our own state, where that is possible. The caller closes it. What
 // is neither is ErrNotFound if the path is absent, else ErrUnsupported.
 func OpenReader(path string, o Options) (*Reader, error) {
 	r := &Reader{path: path, o: o.withDefaults()}
