@@ -78,7 +78,7 @@ func (e Entry) RefName() string { return e.Annotations[content.AnnotationRefName
 // Kind judges by the entry's own fields alone; no manifest is read. So an
 // artifact without artifactType counts as an image.
 func (e Entry) Kind() Kind {
-	return kindOf(e.MediaType, e.ArtifactType+e.Annotations[content.AnnotationSubject] != "", []byte(e.Name()))
+	return kindOf(e.MediaType, e.ArtifactType+e.Annotations[content.AnnotationSubject] != "", e.Name())
 }
 
 // summary is what an Index would keep of the entry.
@@ -94,15 +94,15 @@ func (e Entry) IsCosignTag() bool { return isCosignTag(e.Name()) }
 
 // kindOf judges by an entry's media type, whether it says to be an artifact or a
 // referrer, and its name.
-func kindOf(mediaType string, artifact bool, name []byte) Kind {
+func kindOf(mediaType string, artifact bool, name string) Kind {
 	switch {
-	case content.IsIndex(mediaType) && isFallbackTag(string(name)):
+	case content.IsIndex(mediaType) && isFallbackTag(name):
 		return KindFallback
 	case artifact || !content.HasEdges(mediaType):
 		return KindArtifact
 	case mediaType == content.OCIArtifactManifest || mediaType == content.ORASArtifactManifest:
 		return KindArtifact
-	case len(name) > 0:
+	case name != "":
 		return KindNamedImage
 	}
 	return KindImage

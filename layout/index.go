@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"github.com/ocilayout/ocilayout/content"
 )
@@ -38,7 +39,7 @@ type Index struct {
 type visitor func(s *summary, raw []byte) error
 
 // A filter says of which entries an Index is to know, for who looks for few of many.
-// The digest belongs to the scan.
+// The names and the digest belong to the scan: they must not be kept.
 type filter func(s Summary, digest []byte) bool
 
 // A span is where an entry lies, and what is kept of it.
@@ -230,13 +231,14 @@ func summarize(e Entry) summary {
 }
 
 func (x *Index) add(s *summary, off int64, n int) {
-	name := s.refName
+	ref := passing(s.refName)
+	name := ref
 	if len(s.imageName) > 0 {
-		name = s.imageName
+		name = passing(s.imageName)
 	}
 	mediaType := x.mediaType(s.mediaType)
 	kind := kindOf(mediaType, len(s.artifactType)+len(s.subject) > 0, name)
-	if x.wants != nil && !x.wants(Summary{string(name), string(s.refName), kind}, s.digest) {
+	if x.wants != nil && !x.wants(Summary{name, ref, kind}, s.digest) {
 		return
 	}
 	sp := span{off: off, len: uint32(n), digest: maphash.Bytes(digestSeed, s.digest), kind: kind, index: content.IsIndex(mediaType)}
@@ -247,6 +249,10 @@ func (x *Index) add(s *summary, off int64, n int) {
 	}
 	x.spans = append(x.spans, sp)
 }
+
+// passing is b as a string that is good only until the scan goes on. A string of its
+// own for each of many names would cost more than the scan.
+func passing(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // mediaType is b as a string; the same one for equal types, of which there are few.
 func (x *Index) mediaType(b []byte) string {
