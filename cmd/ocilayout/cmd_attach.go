@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ocilayout/ocilayout/artifact"
+	"github.com/ocilayout/ocilayout/content"
 )
 
 func attachCommand() *command {
@@ -31,6 +32,9 @@ func attachCommand() *command {
 		),
 		report: true,
 		run: func(ctx context.Context, e *env, args []string) (_ any, err error) {
+			if each && len(args) == 1 {
+				return nil, content.Errorf(content.ErrInvalid, "--each is about files, and none is given")
+			}
 			o, err := f.options(e, args[1:])
 			if err != nil {
 				return nil, err
