@@ -153,7 +153,7 @@ func TestOCIContradictions(t *testing.T) {
 		}, content.ErrCorrupt, []string{"mediatype"}},
 		{"a key twice in an entry", func(b archive) {
 			b.IndexJSON = bytes.Replace(b.IndexFile(), []byte(`[{"mediaType"`), []byte(`[{"x":1,"x":2,"mediaType"`), 1)
-		}, content.ErrCorrupt, []string{"are one to some readers"}},
+		}, content.ErrCorrupt, []string{"is there twice"}},
 		{"nested too deep", func(b archive) {
 			deep := strings.Repeat("[", 50) + strings.Repeat("]", 50)
 			b.IndexJSON = []byte(`{"x":` + deep + `,"manifests":[]}`)

@@ -56,18 +56,22 @@ func checkValue(d *json.Decoder, path string, depth int) error {
 
 func checkObject(d *json.Decoder, path string, depth int) error {
 	seen := map[string]string{}
+	fold := strings.ToLower
+	if isUserMap(path) {
+		fold = func(key string) string { return key }
+	}
 	for d.More() {
 		token, err := d.Token()
 		if err != nil {
 			return err
 		}
 		key := token.(string) // the decoder takes nothing else as a key
-		if other, ok := seen[strings.ToLower(key)]; ok && !isUserMap(path) {
-			return fmt.Errorf("%s: keys %q and %q are one to some readers", orRoot(path), other, key)
-		} else if ok && other == key {
+		if other, ok := seen[fold(key)]; ok && other == key {
 			return fmt.Errorf("%s: key %q is there twice", orRoot(path), key)
+		} else if ok {
+			return fmt.Errorf("%s: keys %q and %q are one to some readers", orRoot(path), other, key)
 		}
-		seen[strings.ToLower(key)] = key
+		seen[fold(key)] = key
 		if err := checkValue(d, path+"."+key, depth-1); err != nil {
 			return err
 		}

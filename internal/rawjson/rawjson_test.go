@@ -35,6 +35,7 @@ func TestCheck(t *testing.T) {
 		{"case", `{"layers":1,"Layers":2}`, false},
 		{"case in annotations", `{"annotations":{"a":"1","A":"2"}}`, true},
 		{"twice in annotations", `{"annotations":{"a":"1","a":"2"}}`, false},
+		{"twice in annotations, with another between", `{"annotations":{"a":"1","A":"2","a":"3"}}`, false},
 		{"trailing", `{} {}`, false},
 		{"utf8", "{\"a\":\"\xff\"}", false},
 		{"deep", `[[[[[[]]]]]]`, false},
