@@ -29,7 +29,7 @@ type indexStream struct {
 	d      *json.Decoder
 	limits content.Limits
 	f      func(layout.Entry)
-	seen   map[string]bool // top-level keys in lower case
+	seen   map[string]bool // folds of the top-level keys
 }
 
 func (x *indexStream) read() error {
@@ -63,18 +63,18 @@ func (x *indexStream) field() error {
 		return err
 	}
 	key, _ := token.(string) // the decoder takes nothing else as a key
-	lower := strings.ToLower(key)
+	fold := rawjson.Fold(key)
 	switch {
-	case x.seen[lower]:
+	case x.seen[fold]:
 		return content.Errorf(content.ErrCorrupt, "key %q is there twice to some readers", key)
-	case lower == "manifests" && key != lower:
-		return content.Errorf(content.ErrCorrupt, "key %q is %q to some readers", key, lower)
+	case fold == "manifests" && key != fold:
+		return content.Errorf(content.ErrCorrupt, "key %q is %q to some readers", key, fold)
 	case strings.ContainsRune(key, utf8.RuneError):
 		return content.Errorf(content.ErrCorrupt, "key %q is not UTF-8", key)
 	case len(x.seen) >= maxFields:
 		return content.Errorf(content.ErrRefused, "more than %d fields", maxFields)
 	}
-	x.seen[lower] = true
+	x.seen[fold] = true
 	if key == "manifests" {
 		return x.entries()
 	}
@@ -124,7 +124,7 @@ func (x *indexStream) expect(want json.Delim) error {
 	return nil
 }
 
-// descriptorKeys are the keys of a descriptor, by their lower case.
+// descriptorKeys are the keys of a descriptor, by their fold.
 var descriptorKeys = map[string]string{
 	"mediatype": "mediaType", "artifacttype": "artifactType", "digest": "digest", "size": "size",
 	"urls": "urls", "annotations": "annotations", "data": "data", "platform": "platform",
@@ -145,7 +145,7 @@ func parseEntry(raw json.RawMessage) (layout.Entry, error) {
 		return e, content.Errorf(content.ErrCorrupt, "entry: %w", err)
 	}
 	for _, field := range object.Fields() {
-		if want := descriptorKeys[strings.ToLower(field.Key)]; want != "" && want != field.Key {
+		if want := descriptorKeys[rawjson.Fold(field.Key)]; want != "" && want != field.Key {
 			return e, content.Errorf(content.ErrCorrupt, "key %q is %q to some readers", field.Key, want)
 		}
 	}

@@ -46,7 +46,7 @@ func quickEntry(b []byte, depth int, s *summary) (n int, plain bool, err error) 
 		case "platform", "urls", "data":
 		default:
 			plain = plain && !ambiguousKey(key)
-			s.sizeOdd = s.sizeOdd || len(key) == 4 && bytes.EqualFold(key, []byte("size"))
+			s.sizeOdd = s.sizeOdd || bytes.EqualFold(key, []byte("size"))
 		}
 		return skipValue(b, depth-1)
 	})

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/internal/rawjson"
 )
 
 // indexFile is the address of what is wrong with index.json itself.
@@ -47,7 +48,7 @@ type indexReader struct {
 	budget *budgetReader
 	d      *json.Decoder
 	entry  func(raw []byte, n int)
-	seen   map[string]string // lower case to the spelling met first
+	seen   map[string]string // fold to the spelling met first
 }
 
 // refill allows one more value. What the decoder has read ahead counts twice,
@@ -94,8 +95,11 @@ func (x *indexReader) member(fields map[string]json.RawMessage) error {
 		return err
 	}
 	key := token.(string) // the decoder takes nothing else as a key
-	if other, twice := x.seen[strings.ToLower(key)]; twice {
+	fold := rawjson.Fold(key)
+	if other, twice := x.seen[fold]; twice {
 		x.errorf(JSONAmbiguous, indexFile, "keys %q and %q are one to some readers", other, key)
+	} else if err := oddKey(key); err != nil {
+		x.errorf(JSONAmbiguous, indexFile, "%v", err)
 	}
 	if strings.ContainsRune(key, utf8.RuneError) {
 		x.errorf(JSONAmbiguous, indexFile, "key %q: invalid UTF-8", key)
@@ -104,7 +108,7 @@ func (x *indexReader) member(fields map[string]json.RawMessage) error {
 		x.errorf(TooLarge, indexFile, "more than %d fields", maxFields)
 		return errReported
 	}
-	x.seen[strings.ToLower(key)] = key
+	x.seen[fold] = key
 	if key == "manifests" {
 		return x.entries(fields)
 	}

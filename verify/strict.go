@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/ocilayout/ocilayout/internal/rawjson"
 )
@@ -61,8 +60,8 @@ func oddSpelling(data []byte) error {
 		return nil // a string, number or array, whose reader says so
 	}
 	for _, f := range object.Fields() {
-		if want := spellings[strings.ToLower(f.Key)]; want != "" && want != f.Key {
-			return fmt.Errorf("key %q is %q to some readers", f.Key, want)
+		if err := oddKey(f.Key); err != nil {
+			return err
 		}
 		switch {
 		case f.Key == "config" || f.Key == "subject":
@@ -73,6 +72,14 @@ func oddSpelling(data []byte) error {
 		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// oddKey says what else a key is to readers that ignore case.
+func oddKey(key string) error {
+	if want := spellings[rawjson.Fold(key)]; want != "" && want != key {
+		return fmt.Errorf("key %q is %q to some readers", key, want)
 	}
 	return nil
 }
@@ -91,16 +98,16 @@ func oddSpellings(array []byte) error {
 }
 
 // spellings are the keys that decide what a manifest or descriptor means, by their
-// lower case. Keys of a config are not here: docker writes some in either case.
-var spellings = byLower(
+// fold. Keys of a config are not here: docker writes some in either case.
+var spellings = byFold(
 	"schemaVersion", "mediaType", "artifactType", "layers", "manifests", "blobs", "subject", "annotations",
 	"digest", "size", "data", "urls", "platform", "rootfs", "history",
 )
 
-func byLower(keys ...string) map[string]string {
+func byFold(keys ...string) map[string]string {
 	m := make(map[string]string, len(keys))
 	for _, key := range keys {
-		m[strings.ToLower(key)] = key
+		m[rawjson.Fold(key)] = key
 	}
 	return m
 }

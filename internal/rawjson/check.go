@@ -56,7 +56,7 @@ func checkValue(d *json.Decoder, path string, depth int) error {
 
 func checkObject(d *json.Decoder, path string, depth int) error {
 	seen := map[string]string{}
-	fold := strings.ToLower
+	fold := Fold
 	if isUserMap(path) {
 		fold = func(key string) string { return key }
 	}
