@@ -2,8 +2,11 @@ package layout
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"strings"
+
+	"github.com/ocilayout/ocilayout/internal/rawjson"
 )
 
 // write writes the changed index.json to w: the bytes of the old one, with the
@@ -16,7 +19,11 @@ func (tx *Tx) write(w io.Writer) error {
 	} else {
 		out.array(tx)
 	}
-	out.copy(tx.base.end, tx.base.size)
+	out.copy(tx.base.end, tx.base.tail)
+	for _, f := range tx.fields {
+		out.field(f)
+	}
+	out.copy(tx.base.tail, tx.base.size)
 	out.flush()
 	if out.err != nil {
 		return out.err
@@ -105,6 +112,13 @@ func (s *splicer) entry(i int, write func()) {
 	if i < 0 {
 		s.last = -2
 	}
+}
+
+// field writes a member behind others, of which there is one at least.
+func (s *splicer) field(f field) {
+	key, err := rawjson.Marshal(f.key)
+	s.err = errors.Join(s.err, err)
+	s.text("," + string(key) + ":" + string(f.raw))
 }
 
 // separator is what stands between two entries: as the file has it between its

@@ -41,8 +41,9 @@ type TransferReport struct {
 // Transfer copies images between layouts with all that refers to them, and names
 // them in one transaction once their content is durable. Entries keep the bytes
 // that they have in the source's index.json, unless one is renamed. Lists of
-// referrers become one with those of the destination. If it fails, the names in
-// dst are as before.
+// referrers become one with those of the destination. Of a whole source, fields of
+// index.json that the destination lacks come along. If it fails, the names in dst
+// are as before.
 func Transfer(ctx context.Context, dst *Layout, sources []Source, o TransferOptions) (report TransferReport, err error) {
 	t := transfer{dst: dst, o: o, batch: dst.Batch()}
 	t.report.Changes = []Change{}
@@ -72,6 +73,7 @@ type transfer struct {
 	entries []Entry // to be brought in
 	images  []int   // those of entries that were asked for and belong to no other
 	lists   []referrerList
+	fields  []field // of whole sources
 	report  TransferReport
 }
 
@@ -121,6 +123,7 @@ func (t *transfer) gatherAll(ctx context.Context, src Source) error {
 	isReferrer := referrers.all()
 	var roots []content.Descriptor
 	err = src.View(ctx, func(x *Index) error {
+		t.fields = append(t.fields, x.foreignFields()...)
 		for e, err := range x.Entries() {
 			if err != nil {
 				return err
@@ -237,6 +240,9 @@ func (t *transfer) commit(ctx context.Context, tx *Tx) error {
 		if change.Name != "" {
 			t.report.Changes = append(t.report.Changes, change)
 		}
+	}
+	for _, f := range t.fields {
+		tx.bringField(f)
 	}
 	for _, list := range t.lists {
 		if err := tx.mergeList(list); err != nil {

@@ -20,7 +20,13 @@ import (
 // writable is an empty layout that is verified when the test ends.
 func writable(t *testing.T) *layout.Layout {
 	t.Helper()
-	l, err := layout.Open(testkit.Layout(t, nil), layout.Options{NoSync: true})
+	return openWritable(t, testkit.Layout(t, nil))
+}
+
+// openWritable opens the layout dir until the test ends.
+func openWritable(t *testing.T, dir string) *layout.Layout {
+	t.Helper()
+	l, err := layout.Open(dir, layout.Options{NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,6 +51,7 @@ type Tx struct {
 	lookups  int              // of names so far
 	searches int              // for digests so far
 	lists    listEdits
+	fields   []field // new top-level members
 }
 
 // addition is a new entry and the span that it stands behind; -1 is the front.
@@ -214,7 +215,7 @@ func (l *Layout) foreignLock(ctx context.Context) (*durable.FileLock, error) {
 }
 
 func (tx *Tx) dirty() bool {
-	if len(tx.removed)+len(tx.replaced) > 0 {
+	if len(tx.removed)+len(tx.replaced)+len(tx.fields) > 0 {
 		return true
 	}
 	for _, a := range tx.added {
