@@ -13,16 +13,16 @@ import (
 // strict reports what in data is not JSON, or not the same JSON to every reader.
 // It says whether data can be decoded at all.
 func (c *collector) strict(where at, data []byte, depth int) bool {
-	if d := nesting(data); d > depth {
-		c.errorf(Depth, where, "JSON nests %d deep, over the limit of %d", d, depth)
-		return false
-	}
 	err := rawjson.Check(data, depth)
 	if err == nil {
 		err = oddSpelling(data)
 	}
 	if err == nil {
 		return true
+	}
+	if d := nesting(data); d > depth {
+		c.errorf(Depth, where, "JSON nests %d deep, over the limit of %d", d, depth)
+		return false
 	}
 	var first json.RawMessage
 	if json.NewDecoder(bytes.NewReader(data)).Decode(&first) != nil {
@@ -55,44 +55,21 @@ func (c *collector) decode(where at, data []byte, v any, wrong string) bool {
 // oddSpelling looks for keys of manifests and descriptors in a case that only some
 // readers take for the key. data is valid JSON.
 func oddSpelling(data []byte) error {
-	object, err := rawjson.Parse(data)
-	if err != nil {
-		return nil // a string, number or array, whose reader says so
-	}
-	for _, f := range object.Fields() {
-		if err := oddKey(f.Key); err != nil {
-			return err
+	return rawjson.EachMember(data, func(key, value []byte) error {
+		switch string(key) {
+		case "config", "subject":
+			return oddSpelling(value)
+		case "layers", "manifests", "blobs":
+			return rawjson.EachElement(value, oddSpelling)
 		}
-		switch {
-		case f.Key == "config" || f.Key == "subject":
-			err = oddSpelling(f.Value)
-		case f.Key == "layers" || f.Key == "manifests" || f.Key == "blobs":
-			err = oddSpellings(f.Value)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return oddKey(string(key))
+	})
 }
 
 // oddKey says what else a key is to readers that ignore case.
 func oddKey(key string) error {
 	if want := spellings[rawjson.Fold(key)]; want != "" && want != key {
 		return fmt.Errorf("key %q is %q to some readers", key, want)
-	}
-	return nil
-}
-
-func oddSpellings(array []byte) error {
-	var list []json.RawMessage
-	if json.Unmarshal(array, &list) != nil {
-		return nil
-	}
-	for _, raw := range list {
-		if err := oddSpelling(raw); err != nil {
-			return err
-		}
 	}
 	return nil
 }

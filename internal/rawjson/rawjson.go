@@ -152,6 +152,53 @@ func Marshal(v any) (json.RawMessage, error) {
 	return bytes.TrimRight(b.Bytes(), "\n"), nil
 }
 
+// EachMember calls f with every key of the object that data is, without escapes,
+// and with the bytes of its value: slices of data mostly, which f must not change.
+// An error of f ends it. data must be valid JSON; what is no object has no members.
+func EachMember(data []byte, f func(key, value []byte) error) error {
+	s := skipper{data: data}
+	if s.space(); s.peek() != '{' {
+		return nil
+	}
+	s.pos++
+	for s.space(); s.peek() == '"'; s.space() {
+		key := s.value()
+		key = key[1 : len(key)-1]
+		if bytes.IndexByte(key, '\\') >= 0 {
+			key = []byte(unquote(key))
+		}
+		s.space()
+		s.pos++ // the colon
+		s.space()
+		if err := f(key, s.value()); err != nil {
+			return err
+		}
+		if s.space(); s.peek() == ',' {
+			s.pos++
+		}
+	}
+	return nil
+}
+
+// EachElement calls f with the bytes of every element of the array that data is.
+// An error of f ends it. data must be valid JSON; what is no array has no elements.
+func EachElement(data []byte, f func(value []byte) error) error {
+	s := skipper{data: data}
+	if s.space(); s.peek() != '[' {
+		return nil
+	}
+	s.pos++
+	for s.space(); s.pos < len(s.data) && s.peek() != ']'; s.space() {
+		if err := f(s.value()); err != nil {
+			return err
+		}
+		if s.space(); s.peek() == ',' {
+			s.pos++
+		}
+	}
+	return nil
+}
+
 // skipper steps over JSON that is known to be valid.
 type skipper struct {
 	data []byte

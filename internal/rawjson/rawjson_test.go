@@ -2,6 +2,8 @@ package rawjson_test
 
 import (
 	"encoding/json"
+	"errors"
+	"slices"
 	"testing"
 
 	"github.com/ocilayout/ocilayout/internal/rawjson"
@@ -65,4 +67,37 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%s != %s", again.Bytes(), o.Bytes())
 		}
 	})
+}
+
+func TestEach(t *testing.T) {
+	var members, elements []string
+	data := []byte(` { "a" : [ 1 , "]" , {"x":[]} , [ ] ] , "\u0062\"" : "}" ,"c":null} `)
+	err := rawjson.EachMember(data, func(key, value []byte) error {
+		members = append(members, string(key)+"="+string(value))
+		return rawjson.EachElement(value, func(value []byte) error {
+			elements = append(elements, string(value))
+			return nil
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{`a=[ 1 , "]" , {"x":[]} , [ ] ]`, `b"="}"`, `c=null`}; !slices.Equal(members, want) {
+		t.Errorf("members %q, want %q", members, want)
+	}
+	if want := []string{`1`, `"]"`, `{"x":[]}`, `[ ]`}; !slices.Equal(elements, want) {
+		t.Errorf("elements %q, want %q", elements, want)
+	}
+	end := errors.New("end")
+	if err := rawjson.EachMember(data, func(_, _ []byte) error { return end }); err != end {
+		t.Errorf("EachMember: %v", err)
+	}
+	if err := rawjson.EachElement([]byte(`[[]]`), func([]byte) error { return end }); err != end {
+		t.Errorf("EachElement: %v", err)
+	}
+	for _, other := range []string{``, ` `, `{}`, `[]`, `"{"`, `1`, ` {}`, `[ ]`} {
+		if rawjson.EachMember([]byte(other), func(_, _ []byte) error { return end }) != nil || rawjson.EachElement([]byte(other), func([]byte) error { return end }) != nil {
+			t.Errorf("%q has something in it", other)
+		}
+	}
 }
