@@ -62,7 +62,24 @@ func oddSpelling(data []byte) error {
 		case "layers", "manifests", "blobs":
 			return rawjson.EachElement(value, oddSpelling)
 		}
-		return oddKey(string(key))
+		if err := oddKey(string(key)); err != nil {
+			return err
+		}
+		return oddConfig(string(key), value)
+	})
+}
+
+// oddConfig is about keys that are config but for case. In a manifest that is the
+// config's descriptor; elsewhere docker writes it in either case.
+func oddConfig(key string, value []byte) error {
+	if rawjson.Fold(key) != "config" {
+		return nil
+	}
+	return rawjson.EachMember(value, func(inner, _ []byte) error {
+		if rawjson.Fold(string(inner)) == "digest" {
+			return fmt.Errorf("key %q is \"config\" to some readers", key)
+		}
+		return nil
 	})
 }
 

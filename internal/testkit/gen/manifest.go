@@ -45,6 +45,7 @@ func manifests() []vector.Vector {
 		kept("key-twice", "json-ambiguous", "layers is there twice", `"layers":`, `"layers":[],"layers":`),
 		kept("key-case", "json-ambiguous", "layers is there in two cases", `"layers":`, `"Layers":[],"layers":`),
 		kept("key-odd-case", "json-ambiguous", "layers is spelled Layers", `"layers":`, `"Layers":`),
+		kept("config-odd-case", "json-ambiguous", "config is spelled Config", `"config":`, `"Config":`),
 		kept("utf8", "json-ambiguous", "an annotation that is not UTF-8", `"layers":`, "\"annotations\":{\"a\":\"\xc3\x28\"},\"layers\":"),
 		bad("manifests-beside", "json-ambiguous", "manifests beside layers", `"layers":`, `"manifests":[],"layers":`),
 		bad("size-exponent", "json-ambiguous"+garbage, "a size written with an exponent", sizeOf(layer), `"size":1e3`),
