@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// field is a member of index.json beside manifests.
-type field struct {
+// indexField is a member of index.json beside manifests.
+type indexField struct {
 	key string
 	raw json.RawMessage
 }
 
 // foreignFields lists the members that say something of their own: what tools have
 // added, and annotations.
-func (x *Index) foreignFields() []field {
-	var list []field
+func (x *Index) foreignFields() []indexField {
+	var list []indexField
 	for _, key := range x.Fields() {
 		if key != "schemaVersion" && key != "mediaType" {
-			list = append(list, field{key, x.Field(key)})
+			list = append(list, indexField{key, x.Field(key)})
 		}
 	}
 	return list
@@ -26,10 +26,10 @@ func (x *Index) foreignFields() []field {
 
 // bringField adds a member with the bytes that it has elsewhere, unless there is one
 // of its name in any case: some readers tell those apart and others do not.
-func (tx *Tx) bringField(f field) {
+func (tx *Tx) bringField(f indexField) {
 	same := func(key string) bool { return strings.EqualFold(key, f.key) }
 	if !slices.ContainsFunc(tx.base.Fields(), same) &&
-		!slices.ContainsFunc(tx.fields, func(have field) bool { return same(have.key) }) {
+		!slices.ContainsFunc(tx.fields, func(have indexField) bool { return same(have.key) }) {
 		tx.fields = append(tx.fields, f)
 	}
 }

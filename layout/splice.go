@@ -115,7 +115,7 @@ func (s *splicer) entry(i int, write func()) {
 }
 
 // field writes a member behind others, of which there is one at least.
-func (s *splicer) field(f field) {
+func (s *splicer) field(f indexField) {
 	key, err := rawjson.Marshal(f.key)
 	s.err = errors.Join(s.err, err)
 	s.text("," + string(key) + ":" + string(f.raw))

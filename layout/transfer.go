@@ -73,7 +73,7 @@ type transfer struct {
 	entries []Entry // to be brought in
 	images  []int   // those of entries that were asked for and belong to no other
 	lists   []referrerList
-	fields  []field // of whole sources
+	fields  []indexField // of whole sources
 	report  TransferReport
 }
 
@@ -153,11 +153,12 @@ func (t *transfer) copyGraph(ctx context.Context, src Source, roots []content.De
 	o := t.o.CopyOptions
 	o.Seen = seen
 	report, err := CopyGraph(ctx, t.batch, src.Reader, roots, o)
-	t.report.add(report)
+	t.report.Add(report)
 	return err
 }
 
-func (r *CopyReport) add(more CopyReport) {
+// Add adds what another copy did.
+func (r *CopyReport) Add(more CopyReport) {
 	r.Blobs += more.Blobs
 	r.Bytes += more.Bytes
 	r.Present += more.Present

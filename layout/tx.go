@@ -51,7 +51,7 @@ type Tx struct {
 	lookups  int              // of names so far
 	searches int              // for digests so far
 	lists    listEdits
-	fields   []field // new top-level members
+	fields   []indexField // new top-level members
 }
 
 // addition is a new entry and the span that it stands behind; -1 is the front.
