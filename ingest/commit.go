@@ -28,28 +28,24 @@ func (im *importer) publish(ctx context.Context) error {
 	return im.batch.Publish(ctx)
 }
 
-// commit puts all roots into index.json in one update.
-func (im *importer) commit(ctx context.Context, dst *layout.Layout, roots []root) (Result, error) {
-	var result Result
-	err := dst.Update(ctx, func(tx *layout.Tx) error {
-		result = Result{Images: []Image{}, Changes: []layout.Change{}, Absent: im.absent, NotTaken: im.left}
-		for _, r := range roots {
-			if err := im.list(ctx, tx, r); err != nil {
-				return err
-			}
-			if r.listed != nil || r.subject != "" && !r.extra {
-				continue
-			}
-			if err := im.enter(tx, r, &result); err != nil {
-				return err
-			}
+// commit puts the roots of one archive into index.json, as a part of an update.
+func (im *importer) commit(ctx context.Context, tx *layout.Tx) (Result, error) {
+	result := Result{Images: []Image{}, Changes: []layout.Change{}, Absent: im.absent, NotTaken: im.left}
+	for _, r := range im.roots {
+		if r.gone {
+			continue
 		}
-		return nil
-	})
-	if err != nil {
-		return Result{}, err
+		if err := im.list(ctx, tx, r); err != nil {
+			return result, err
+		}
+		if r.listed != nil || r.subject != "" && !r.extra {
+			continue
+		}
+		if err := im.enter(tx, r, &result); err != nil {
+			return result, err
+		}
 	}
-	result.Referrers = countReferrers(roots)
+	result.Referrers = countReferrers(im.roots)
 	result.Blobs = len(im.want)
 	for _, size := range im.want {
 		result.Bytes += size

@@ -43,10 +43,7 @@ func (im *importer) planDocker(ctx context.Context) ([]root, error) {
 			all, names = append(all, named{tag, i}), append(names, tag)
 		}
 	}
-	picked, err := im.pick(names)
-	if err != nil {
-		return nil, err
-	}
+	picked := im.names.pick(names)
 	made := map[int]layout.Entry{}
 	var roots []root
 	for i, n := range all {
@@ -65,7 +62,7 @@ func (im *importer) planDocker(ctx context.Context) ([]root, error) {
 		}
 		roots = append(roots, root{name: n.name, entry: entry})
 	}
-	return im.rename(roots)
+	return roots, nil
 }
 
 // dockerImages reads manifest.json.

@@ -37,10 +37,10 @@ type Options struct {
 	// Names picks images: one is taken if any of these patterns of path.Match fits
 	// its name as it is in the archive, docker's short form of it, or its tag.
 	// What refers to an image taken (signatures, SBOMs and the like) comes along. Nil
-	// takes everything; a pattern that fits nothing is ErrNotFound.
+	// takes everything; a pattern that fits nothing in any archive is ErrNotFound.
 	Names []string
 	// Rename is the name under which the only image taken is put, instead of its
-	// own. More than one image is ErrInvalid.
+	// own. More than one image, in all archives together, is ErrInvalid.
 	Rename string
 	// Policy says what to do about a name that is taken by other content.
 	Policy layout.Policy
@@ -51,45 +51,13 @@ type Options struct {
 	Warn func(error)
 }
 
-// Import reads the archive src, stores what its table of contents lists in dst,
-// and puts all of its names there in one update, durable when Import returns. If
-// it fails the layout keeps its old names, and at most unreferenced blobs, which
-// gc removes, stay behind.
-//
-// Images of old archives of docker save become OCI manifests; their configs keep
-// their bytes. Everything else keeps its bytes and digests, entries of index.json
-// their unknown fields and annotations too.
-//
-// What an entry without a name says to belong to (io.containerd.manifest.subject) is
-// believed if its manifest says so too: then it goes on the list of referrers under
-// the subject's fallback tag, and the entry itself only if it says more. The lists
-// that an archive has become one with those of dst.
-//
-// An archive that contradicts itself, is damaged or truncated, or lists what it
-// does not hold is ErrCorrupt; one that is hostile or beyond a limit is ErrRefused;
-// what is no archive of these forms is ErrUnsupported; a name that is taken, under
-// that policy, ErrConflict. That a child of an index is absent is no error: the
-// Result tells.
+// Import is ImportAll with one archive.
 func Import(ctx context.Context, dst *layout.Layout, src Source, o Options) (Result, error) {
-	if err := o.check(); err != nil {
+	results, err := ImportAll(ctx, dst, []Source{src}, o)
+	if err != nil {
 		return Result{}, err
 	}
-	in, err := open(ctx, src)
-	if err != nil {
-		return Result{}, content.At(src.Name, err)
-	}
-	batch := dst.Batch()
-	defer func() { _ = batch.Close() }() // it only drops what is not published
-
-	im := newImporter(batch, src.Name, o)
-	roots, err := im.read(ctx, in)
-	if err != nil {
-		return Result{}, content.At(src.Name, err)
-	}
-	if err := im.publish(ctx); err != nil {
-		return Result{}, err
-	}
-	return im.commit(ctx, dst, roots)
+	return results[0], nil
 }
 
 // check refuses options that contradict each other, and fills in defaults.
@@ -111,19 +79,4 @@ func (o *Options) check() error {
 		return content.Errorf(content.ErrInvalid, "a root filesystem has no names to pick from")
 	}
 	return checkPatterns(o.Names)
-}
-
-// read goes through the archive once and gives what is to have a name. What it
-// needs is then wanted and staged.
-func (im *importer) read(ctx context.Context, in *input) ([]root, error) {
-	if im.o.Rootfs {
-		return im.rootfs(ctx, in)
-	}
-	if err := im.scan(ctx, in); err != nil {
-		return nil, err
-	}
-	if index, ok := im.members[indexName]; ok {
-		return im.planOCI(ctx, index)
-	}
-	return im.planDocker(ctx)
 }

@@ -44,6 +44,7 @@ type importer struct {
 	batch  *layout.Batch
 	source string // what the archive is called
 	o      Options
+	names  *picker // shared by all archives of one import
 
 	mu      sync.Mutex
 	members map[string]*member
@@ -55,15 +56,16 @@ type importer struct {
 
 	want   map[content.Digest]int64 // what will be published, with its size
 	absent []Absent
-	left   []string // names that were not picked
+	left   []string // names that were not taken
+	roots  []root   // what is to have a name, or a place on a list
 }
 
 // warn tells of something odd.
 func (im *importer) warn(err error) { im.o.Warn(content.At(im.source, err)) }
 
-func newImporter(batch *layout.Batch, source string, o Options) *importer {
+func newImporter(batch *layout.Batch, source string, o Options, names *picker) *importer {
 	return &importer{
-		batch: batch, source: source, o: o, tap: io.Discard,
+		batch: batch, source: source, o: o, names: names, tap: io.Discard,
 		members: map[string]*member{},
 		blobs:   map[content.Digest]*member{},
 		want:    map[content.Digest]int64{},
@@ -108,6 +110,9 @@ func (im *importer) resolve(name string) (*member, error) {
 	}
 	return nil, content.At(name, content.Errorf(content.ErrRefused, "is a link among more than %d", maxLinks))
 }
+
+// release forgets what is needed no more once everything wanted is published.
+func (im *importer) release() { im.members, im.blobs, im.held = nil, nil, 0 }
 
 // lookup finds what the archive holds under a descriptor's digest. What is not
 // there is ErrNotFound; what cannot be a digest is ErrRefused.

@@ -35,10 +35,7 @@ func (im *importer) planOCI(ctx context.Context, index *member) ([]root, error) 
 	for i, e := range entries {
 		names[i] = e.Name()
 	}
-	picked, err := im.pick(names)
-	if err != nil {
-		return nil, err
-	}
+	picked := im.names.pick(names)
 	if err := im.reachPicked(ctx, entries, picked); err != nil {
 		return nil, err
 	}
@@ -51,11 +48,11 @@ func (im *importer) planOCI(ctx context.Context, index *member) ([]root, error) 
 				return nil, err
 			}
 			roots = append(roots, r)
-		} else if e.Name() != "" {
-			im.left = append(im.left, e.Name())
+		} else if name := im.standsAlone(ctx, e); name != "" {
+			im.left = append(im.left, name)
 		}
 	}
-	return im.rename(roots)
+	return roots, nil
 }
 
 // checkMarker holds that the archive's oci-layout, if there is one, is of the

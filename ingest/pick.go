@@ -19,27 +19,48 @@ func checkPatterns(patterns []string) error {
 	return nil
 }
 
-// pick says of each name whether it was asked for. Every pattern must fit one.
-func (im *importer) pick(names []string) ([]bool, error) {
+// A picker says which images were asked for, in all archives together.
+type picker struct {
+	patterns []string
+	fits     []bool   // those that fit something
+	known    []string // some names of the archives, for messages
+}
+
+func newPicker(patterns []string) *picker {
+	return &picker{patterns: patterns, fits: make([]bool, len(patterns))}
+}
+
+// pick says of each name of an archive whether it was asked for.
+func (p *picker) pick(names []string) []bool {
 	picked := make([]bool, len(names))
-	if len(im.o.Names) == 0 {
-		for i := range picked {
+	for i, name := range names {
+		if len(p.patterns) == 0 {
 			picked[i] = true
+			continue
 		}
-		return picked, nil
-	}
-	for _, pattern := range im.o.Names {
-		found := false
-		for i, name := range names {
-			if name != "" && nameFits(pattern, name) {
-				picked[i], found = true, true
+		if name == "" {
+			continue
+		}
+		if len(p.known) <= mostNames {
+			p.known = append(p.known, name)
+		}
+		for j, pattern := range p.patterns {
+			if nameFits(pattern, name) {
+				picked[i], p.fits[j] = true, true
 			}
 		}
-		if !found {
-			return nil, content.Errorf(content.ErrNotFound, "no image is called %s: there is %s", pattern, listNames(names))
+	}
+	return picked
+}
+
+// check holds that every pattern fits something.
+func (p *picker) check() error {
+	for j, pattern := range p.patterns {
+		if !p.fits[j] {
+			return content.Errorf(content.ErrNotFound, "no image is called %s: there is %s", pattern, listNames(p.known))
 		}
 	}
-	return picked, nil
+	return nil
 }
 
 // nameFits says whether a pattern fits a name in one of the ways people write it.
@@ -60,9 +81,11 @@ func nameFits(pattern, name string) bool {
 	return false
 }
 
+// mostNames is how many names a message lists.
+const mostNames = 20
+
 // listNames lists names for a message.
 func listNames(names []string) string {
-	const most = 20
 	var named []string
 	for _, name := range names {
 		if name != "" {
@@ -72,8 +95,8 @@ func listNames(names []string) string {
 	switch {
 	case len(named) == 0:
 		return "no name in the archive"
-	case len(named) > most:
-		return strings.Join(named[:most], ", ") + " and more"
+	case len(named) > mostNames:
+		return strings.Join(named[:mostNames], ", ") + " and more"
 	}
 	return strings.Join(named, ", ")
 }
@@ -128,6 +151,20 @@ func (im *importer) subjectOf(ctx context.Context, e layout.Entry) content.Diges
 	return m.Subject.Digest
 }
 
+// standsAlone is the name of an entry that belongs to no other, its digest if it
+// has none; else "".
+func (im *importer) standsAlone(ctx context.Context, e layout.Entry) string {
+	switch {
+	case e.Kind() == layout.KindFallback || e.IsCosignTag():
+		return ""
+	case e.Name() != "":
+		return e.Name()
+	case im.subjectOf(ctx, e) != "":
+		return ""
+	}
+	return e.Digest.String()
+}
+
 // A root is what gets an entry in index.json, or a place on a list of referrers.
 type root struct {
 	name    string // "" for none
@@ -136,38 +173,7 @@ type root struct {
 	subject content.Digest   // if not "", the entry belongs on the list of its referrers
 	extra   bool             // the entry says more than such a list can
 	listed  []content.Digest // of an entry that is such a list, what it lists
-}
-
-// rename puts the one image among the roots under the name that was asked for.
-// What refers to it stays as it is.
-func (im *importer) rename(roots []root) ([]root, error) {
-	if im.o.Rename == "" {
-		return roots, nil
-	}
-	var images, others []root
-	for _, r := range roots {
-		if r.entry.IsImage() {
-			images = append(images, r)
-		} else {
-			others = append(others, r)
-		}
-	}
-	if len(images) == 0 {
-		images, others = others, nil
-	}
-	distinct := map[content.Digest]bool{}
-	var names []string
-	for _, r := range images {
-		distinct[r.entry.Digest] = true
-		names = append(names, r.name)
-	}
-	if len(distinct) != 1 {
-		return nil, content.Errorf(content.ErrInvalid, "%d images can't all be called %s: pick one of %s",
-			len(distinct), im.o.Rename, listNames(names))
-	}
-	one := images[0]
-	one.name = im.o.Rename
-	return append([]root{one}, others...), nil
+	gone    bool             // another root has its name
 }
 
 // checkForeignName refuses a name that an archive gives and nothing could have.

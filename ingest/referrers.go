@@ -81,6 +81,9 @@ func (im *importer) list(ctx context.Context, tx *layout.Tx, r root) error {
 func countReferrers(roots []root) int {
 	found := map[content.Digest]bool{}
 	for _, r := range roots {
+		if r.gone {
+			continue
+		}
 		if r.subject != "" || r.entry.IsCosignTag() {
 			found[r.entry.Digest] = true
 		}

@@ -16,7 +16,9 @@ type Result struct {
 	Referrers int `json:"referrers,omitempty"`
 	// Absent are the children of indexes that the archive does not hold.
 	Absent []Absent `json:"absent,omitempty"`
-	// NotTaken are the names of the archive that no pattern picked.
+	// NotTaken are the names of the archive that no pattern picked, or that another
+	// archive has; the digests of images without a name. What belongs to them is not
+	// among them.
 	NotTaken []string `json:"notTaken,omitempty"`
 	// Blobs is how many blobs the images are made of, Bytes their size as stored.
 	Blobs int   `json:"blobs"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ocilayout/ocilayout/cmd/ocilayout/internal/render"
@@ -47,10 +48,10 @@ func sourceDate() (time.Time, error) {
 	return time.Unix(seconds, 0).UTC(), nil
 }
 
-// importArchives imports archives one after the other into the layout that the
-// last argument names. What was done before an error is in the result beside it.
+// importArchives imports archives into the layout that the last argument names, all
+// of them or none.
 func (e *env) importArchives(ctx context.Context, args []string, o ingest.Options) (_ any, err error) {
-	archives, dst := args[:len(args)-1], args[len(args)-1]
+	paths, dst := args[:len(args)-1], args[len(args)-1]
 	ref, err := layout.ParseReference(dst)
 	if err != nil {
 		return nil, err
@@ -58,52 +59,77 @@ func (e *env) importArchives(ctx context.Context, args []string, o ingest.Option
 	if ref.Digest != "" {
 		return nil, content.Errorf(content.ErrInvalid, "%s: a digest can't be imported to", dst)
 	}
-	if ref.Name != "" && len(archives) > 1 {
-		return nil, content.Errorf(content.ErrInvalid, "%d archives can't all be called %s", len(archives), ref.Name)
+	var open archives
+	defer closing(&open, &err)
+	if err := e.openArchives(&open, paths); err != nil {
+		return nil, err
 	}
+	l, err := layout.Init(ctx, ref.Layout, e.layoutOptions())
+	if err != nil {
+		return nil, err
+	}
+	defer closing(l, &err)
 	o.Rename, o.Warn = ref.Name, func(err error) { e.warnf("%v", err) }
-	var done imported
-	for _, archive := range archives {
-		result, err := e.importArchive(ctx, archive, ref.Layout, o)
-		if err != nil {
-			return done.orNil(), err
-		}
-		done = append(done, archived{archive, result})
-		e.notImported(result)
+	results, err := ingest.ImportAll(ctx, l, open.sources, o)
+	if err != nil {
+		return nil, err
+	}
+	done := make(imported, len(results))
+	for i, result := range results {
+		done[i] = archived{paths[i], result}
+		e.notImported(done[i])
 	}
 	return done, nil
 }
 
-func (e *env) importArchive(ctx context.Context, archive, dir string, o ingest.Options) (result ingest.Result, err error) {
-	src := ingest.Source{Reader: e.stdin, Name: archive}
-	if archive != "-" {
-		f, err := os.Open(archive)
-		if err != nil {
-			return result, err
+// archives are open files to import.
+type archives struct {
+	sources []ingest.Source
+	closers
+}
+
+// openArchives opens every archive before any is read: one that is not there, or
+// standard input twice, stops it all.
+func (e *env) openArchives(open *archives, paths []string) error {
+	stdin := false
+	for _, path := range paths {
+		if path == "-" && stdin {
+			return content.Errorf(content.ErrInvalid, "standard input can be only one of the archives")
 		}
-		defer func() { _ = f.Close() }() // only read
-		src.Reader = f
+		if path == "-" {
+			stdin = true
+			open.sources = append(open.sources, ingest.Source{Reader: e.stdin, Name: path})
+			continue
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		open.closers = append(open.closers, f)
+		open.sources = append(open.sources, ingest.Source{Reader: f, Name: path})
 	}
-	l, err := layout.Init(ctx, dir, e.layoutOptions())
-	if err != nil {
-		return result, err
-	}
-	defer closing(l, &err)
-	return ingest.Import(ctx, l, src, o)
+	return nil
 }
 
 // notImported says what a layout lacks after an import.
-func (e *env) notImported(r ingest.Result) {
+func (e *env) notImported(a archived) {
 	const most = 5
-	for _, a := range r.Absent[:min(len(r.Absent), most)] {
-		what := content.Short(a.Digest)
-		if a.Platform != "" {
-			what += " (" + a.Platform + ")"
+	for _, absent := range a.Absent[:min(len(a.Absent), most)] {
+		what := content.Short(absent.Digest)
+		if absent.Platform != "" {
+			what += " (" + absent.Platform + ")"
 		}
 		e.warnf("%s is not in the archive", what)
 	}
-	if more := len(r.Absent) - most; more > 0 {
+	if more := len(a.Absent) - most; more > 0 {
 		e.warnf("%d more: the same", more)
+	}
+	if n := len(a.NotTaken); n > 0 {
+		names := strings.Join(a.NotTaken[:min(n, most)], ", ")
+		if n > most {
+			names += " and " + strconv.Itoa(n-most) + " more"
+		}
+		e.warnf("%s: not taken: %s", a.Archive, names)
 	}
 }
 
@@ -113,13 +139,6 @@ type imported []archived
 type archived struct {
 	Archive string `json:"archive"`
 	ingest.Result
-}
-
-func (list imported) orNil() any {
-	if len(list) == 0 {
-		return nil
-	}
-	return list
 }
 
 // Tables shows the images, and then the names that did not just appear.
