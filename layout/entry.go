@@ -78,7 +78,7 @@ func (e Entry) RefName() string { return e.Annotations[content.AnnotationRefName
 // Kind judges by the entry's own fields alone; no manifest is read. So an
 // artifact without artifactType counts as an image.
 func (e Entry) Kind() Kind {
-	return kindOf(e.MediaType, e.ArtifactType+e.Annotations[content.AnnotationSubject] != "", e.Name())
+	return kindOf(e.MediaType, isArtifact(e.ArtifactType, e.Annotations[content.AnnotationSubject]), e.Name())
 }
 
 // summary is what an Index would keep of the entry.
@@ -91,6 +91,12 @@ func (e Entry) IsImage() bool { return e.Kind() <= KindImage && !e.IsCosignTag()
 // IsCosignTag says whether the entry's name is one of those under which cosign
 // stores signatures, attestations and SBOMs of the digest in it.
 func (e Entry) IsCosignTag() bool { return isCosignTag(e.Name()) }
+
+// isArtifact says whether an entry says to be an artifact or a referrer. crane and
+// cosign write the type of an image's config as its artifactType.
+func isArtifact(artifactType, subject string) bool {
+	return subject != "" || artifactType != "" && !content.IsImageConfig(artifactType)
+}
 
 // kindOf judges by an entry's media type, whether it says to be an artifact or a
 // referrer, and its name.

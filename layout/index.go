@@ -237,7 +237,7 @@ func (x *Index) add(s *summary, off int64, n int) {
 		name = passing(s.imageName)
 	}
 	mediaType := x.mediaType(s.mediaType)
-	kind := kindOf(mediaType, len(s.artifactType)+len(s.subject) > 0, name)
+	kind := kindOf(mediaType, isArtifact(passing(s.artifactType), passing(s.subject)), name)
 	if x.wants != nil && !x.wants(Summary{name, ref, kind}, s.digest) {
 		return
 	}
