@@ -138,7 +138,7 @@ func (c *checker) stream(ctx context.Context, d content.Digest, t *target) (err 
 	defer func() { _ = rc.Close() }() // the verdict comes with the last Read
 	r := &once{r: content.Track(ctx, rc, "verify", content.Short(d), t.size)}
 	findings := newCollector()
-	if mediaType := t.layerType(); mediaType != "" {
+	if mediaType := c.layerType(t); mediaType != "" {
 		l := layer{findings, blobAt(d), c.limits}
 		l.read(r, mediaType, t.diffIDs)
 	}
@@ -165,15 +165,22 @@ func (o *once) Read(p []byte) (n int, err error) {
 	return n, o.err
 }
 
-// layerType is the media type of a target that some manifest has as a layer whose
-// form we know, or "".
-func (t *target) layerType() string {
+// layerType is the media type of a target that some image has as a layer whose form
+// we know, or "". The files of artifacts are nobody's layers, whatever type they
+// have: oras calls one of which nobody said the type a plain layer.
+func (c *checker) layerType(t *target) string {
 	for _, claim := range t.claims {
-		if claim.role == content.RoleLayer && content.IsLayer(claim.mediaType) {
+		if claim.role == content.RoleLayer && content.IsLayer(claim.mediaType) && (len(t.diffIDs) > 0 || c.isImage(claim.parent)) {
 			return claim.mediaType
 		}
 	}
 	return ""
+}
+
+// isImage says whether a manifest is, or may be, an image's.
+func (c *checker) isImage(d content.Digest) bool {
+	v := c.manifests[d]
+	return v == nil || v.artifactType == "" || content.IsImageConfig(v.artifactType)
 }
 
 var buffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
