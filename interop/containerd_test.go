@@ -3,7 +3,9 @@ package interop
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -33,6 +35,16 @@ disabled_plugins = [
   address = "%[1]s/s"
 [ttrpc]
   address = "%[1]s/t"
+[debug]
+  address = "%[1]s/d"
+`
+
+// transferConfig lets the transfer service of version 2 unpack images with a
+// snapshotter that works on any filesystem.
+const transferConfig = `
+[[plugins."io.containerd.transfer.v1.local".unpack_config]]
+  platform = "linux/%s"
+  snapshotter = "native"
 `
 
 func startContainerd(t testing.TB, server, client string, version int) containerd {
@@ -40,30 +52,45 @@ func startContainerd(t testing.TB, server, client string, version int) container
 	needRoot(t)
 	serverPath, clientPath := testkit.Client(t, server), testkit.Client(t, client)
 	dir := short(t)
-	config := filepath.Join(dir, "config.toml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, containerdConfig, dir, version), 0o600); err != nil {
+	config := fmt.Sprintf(containerdConfig, dir, version)
+	if version > 2 {
+		config += fmt.Sprintf(transferConfig, runtime.GOARCH)
+	}
+	path := filepath.Join(dir, "config.toml")
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	socket := filepath.Join(dir, "s")
-	daemon(t, func() error { _, err := os.Stat(socket); return err }, serverPath, "-c", config)
-	return containerd{t, clientPath, socket, version > 2}
+	c := containerd{t, clientPath, filepath.Join(dir, "s"), version > 2}
+	daemon(t, func(string) error { return c.command("version").Run() }, serverPath, "-c", path)
+	return c
+}
+
+func (c containerd) command(args ...string) *exec.Cmd {
+	return exec.Command(c.program, append([]string{"-a", c.socket}, args...)...)
 }
 
 func (c containerd) run(args ...string) string {
 	c.t.Helper()
-	return run(c.t, c.program, append([]string{"-a", c.socket}, args...)...)
+	return pipe(c.t, c.command(args...))
 }
 
-// load imports an archive. Version 2 does so in the client when told --local; its
-// transfer service would need the native snapshotter in its configuration.
-func (c containerd) load(archive string) {
-	c.t.Helper()
+// importing is the import of an archive in the client, as version 1 has it and
+// version 2 when told --local.
+func (c containerd) importing(archive string, flags ...string) *exec.Cmd {
 	args := []string{"images", "import", "--snapshotter", "native"}
 	if c.local {
 		args = append(args, "--local")
 	}
-	c.run(append(args, archive)...)
+	return c.command(append(append(args, flags...), archive)...)
 }
+
+func (c containerd) load(archive string) {
+	c.t.Helper()
+	pipe(c.t, c.importing(archive))
+}
+
+// kind are the flags with which kind imports an archive.
+var kind = []string{"--all-platforms", "--digests"}
 
 func (c containerd) save(archive string, names ...string) {
 	c.t.Helper()

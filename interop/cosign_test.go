@@ -3,7 +3,6 @@
 package interop
 
 import (
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -145,16 +144,7 @@ func address(t testing.TB, program string) string {
 	if program == "registry" {
 		return registry(t, testkit.Client(t, "registry"))
 	}
-	address := freeAddress(t)
-	answers := func() error {
-		c, err := net.Dial("tcp", address)
-		if err != nil {
-			return err
-		}
-		return c.Close()
-	}
-	daemon(t, answers, testkit.Client(t, "crane"), "registry", "serve", "--address", address)
-	return address
+	return listening(t, `serving on port (\d+)`, testkit.Client(t, "crane"), "registry", "serve", "--address", "127.0.0.1:0")
 }
 
 // TestFullCosignLift lets cosign sign in its older form, and verify what was lifted

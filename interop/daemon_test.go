@@ -1,55 +1,64 @@
 package interop
 
 import (
-	"net"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// daemon starts a program and waits until ready succeeds. It is stopped, and
-// waited for, when the test ends; what it logged is shown if the test failed.
-func daemon(t testing.TB, ready func() error, program string, args ...string) {
+// How long a daemon may take to answer, and to end when told to: long, since a
+// machine that is busy with other work must not fail a test.
+const (
+	startWait = 3 * time.Minute
+	stopWait  = time.Minute
+)
+
+// daemon starts a program and waits until ready, which is given the path of its
+// log, succeeds. It is stopped, and waited for, when the test ends, or when this
+// process dies; what it logged is shown if the test failed.
+func daemon(t testing.TB, ready func(log string) error, program string, args ...string) {
 	t.Helper()
 	log, err := os.Create(file(t, "log"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(program, args...)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
+	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = log, log, dieWithParent()
+	ended, err := started(cmd)
+	if err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		cmd.Wait()
-	}()
 	t.Cleanup(func() {
 		cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-ended:
-		case <-time.After(20 * time.Second):
+		case <-time.After(stopWait):
 			cmd.Process.Kill()
 			<-ended
 		}
 		log.Close()
 		if t.Failed() {
 			text, _ := os.ReadFile(log.Name())
-			t.Logf("%s logged:\n%s", program, tail(text, 4000))
+			t.Logf("%s logged:\n%s", program, text[max(0, len(text)-4000):])
 		}
 	})
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(startWait)
 	for {
-		err := ready()
+		err := ready(log.Name())
 		if err == nil {
 			return
 		}
 		select {
 		case <-ended:
-			t.Fatalf("%s ended before it was ready", program)
+			t.Fatalf("%s ended before it was ready: %v", program, cmd.ProcessState)
 		case <-time.After(100 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
@@ -58,12 +67,24 @@ func daemon(t testing.TB, ready func() error, program string, args ...string) {
 	}
 }
 
-func tail(text []byte, n int) []byte {
-	return text[max(0, len(text)-n):]
+// started starts a command and waits for it. The kernel takes the end of the thread
+// that started a process for the end of its parent, so this one stays.
+func started(cmd *exec.Cmd) (ended <-chan struct{}, err error) {
+	start, done := make(chan error), make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		err := cmd.Start()
+		start <- err
+		if err == nil {
+			cmd.Wait()
+		}
+	}()
+	return done, <-start
 }
 
 // short returns a new directory with a short path, for sockets: their paths are
-// limited to 107 bytes.
+// limited to 107 bytes. What daemons leave mounted there is unmounted.
 func short(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "oci-")
@@ -71,6 +92,7 @@ func short(t testing.TB) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		unmount(t, dir)
 		if err := os.RemoveAll(dir); err != nil {
 			t.Errorf("left behind: %v", err)
 		}
@@ -78,33 +100,45 @@ func short(t testing.TB) string {
 	return dir
 }
 
-// freeAddress returns a loopback address that nothing listens on.
-func freeAddress(t testing.TB) string {
+// unmount unmounts what is mounted below a directory, the last mount first.
+func unmount(t testing.TB, dir string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	mounts, _ := os.ReadFile("/proc/self/mounts")
+	for _, line := range slices.Backward(strings.Split(string(mounts), "\n")) {
+		if fields := strings.Fields(line); len(fields) > 1 && strings.HasPrefix(fields[1], dir+"/") {
+			run(t, "umount", "--lazy", fields[1])
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+}
+
+// listening starts a program that serves on a port of the kernel's choice, and
+// returns its address, which the program logs: pattern finds the port.
+func listening(t testing.TB, pattern, program string, args ...string) string {
+	t.Helper()
+	port, address := regexp.MustCompile(pattern), ""
+	daemon(t, func(log string) error {
+		text, err := os.ReadFile(log)
+		if err != nil {
+			return err
+		}
+		found := port.FindSubmatch(text)
+		if found == nil {
+			return fmt.Errorf("no %q in its log", pattern)
+		}
+		address = "127.0.0.1:" + string(found[1])
+		return nil
+	}, program, args...)
+	return address
 }
 
 // registry starts a private registry and returns its address.
 func registry(t testing.TB, program string) string {
 	t.Helper()
-	address := freeAddress(t)
-	config := file(t, "registry.yml")
+	config := filepath.Join(t.TempDir(), "registry.yml")
 	text := "version: 0.1\nstorage: {filesystem: {rootdirectory: " + t.TempDir() + "}}\n" +
-		"http: {addr: \"" + address + "\"}\nlog: {level: warn}\n"
+		"http: {addr: \"127.0.0.1:0\"}\nlog: {level: info}\n"
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	daemon(t, func() error {
-		c, err := net.Dial("tcp", address)
-		if err != nil {
-			return err
-		}
-		return c.Close()
-	}, program, "serve", config)
-	return address
+	return listening(t, `listening on 127\.0\.0\.1:(\d+)`, program, "serve", config)
 }

@@ -4,6 +4,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ocilayout/ocilayout/internal/testkit"
@@ -13,25 +15,37 @@ import (
 type docker struct {
 	t       testing.TB
 	program string
-	host    string
+	dir     string
 }
 
+// startDocker starts Debian's dockerd with the store that it had before containerd's.
 func startDocker(t testing.TB) docker {
 	t.Helper()
+	return dockerOn(t, startContainerd(t, "containerd", "ctr", 2), "docker", "dockerd", "--storage-driver=vfs")
+}
+
+// dockerOn starts a dockerd on a private containerd.
+func dockerOn(t testing.TB, c containerd, client, server string, args ...string) docker {
+	t.Helper()
 	needRoot(t)
-	client, server := testkit.Client(t, "docker"), testkit.Client(t, "dockerd")
-	dir := short(t)
-	d := docker{t, client, "unix://" + filepath.Join(dir, "s")}
-	ready := func() error { return d.command("version").Run() }
-	daemon(t, ready, server, "--iptables=false", "--ip6tables=false", "--bridge=none",
-		"--storage-driver=vfs", "--data-root", filepath.Join(dir, "data"),
-		"--exec-root", filepath.Join(dir, "exec"), "--pidfile", filepath.Join(dir, "pid"),
-		"-H", d.host)
+	d := docker{t, testkit.Client(t, client), short(t)}
+	path := testkit.Client(t, server)
+	write(t, filepath.Join(d.dir, "daemon.json"), "{}")
+	ready := func(string) error { return d.command("info").Run() }
+	daemon(t, ready, path, append(args, "--containerd", c.socket, "--config-file", filepath.Join(d.dir, "daemon.json"),
+		"--iptables=false", "--ip6tables=false", "--bridge=none",
+		"--data-root", filepath.Join(d.dir, "data"), "--exec-root", filepath.Join(d.dir, "exec"),
+		"--pidfile", filepath.Join(d.dir, "pid"), "-H", d.host())...)
 	return d
 }
 
+func (d docker) host() string { return "unix://" + filepath.Join(d.dir, "s") }
+
+// command runs the client without what the user has set for other daemons.
 func (d docker) command(args ...string) *exec.Cmd {
-	return exec.Command(d.program, append([]string{"-H", d.host}, args...)...)
+	cmd := exec.Command(d.program, append([]string{"--config", d.dir, "-H", d.host()}, args...)...)
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "DOCKER_") })
+	return cmd
 }
 
 func (d docker) run(args ...string) string {
@@ -43,6 +57,17 @@ func (d docker) run(args ...string) string {
 func (d docker) id(name string) string {
 	d.t.Helper()
 	return d.run("image", "inspect", "-f", "{{.Id}}", name)[:len("sha256:")+64]
+}
+
+// list returns the ID of every image by its name.
+func (d docker) list() map[string]string {
+	d.t.Helper()
+	found := map[string]string{}
+	for line := range strings.Lines(d.run("images", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}")) {
+		name, id, _ := strings.Cut(strings.TrimSpace(line), " ")
+		found[name] = id
+	}
+	return found
 }
 
 // images makes app:latest from a root filesystem and db:latest with a layer on
@@ -60,7 +85,7 @@ func (d docker) images() (app, db string) {
 		}
 	}
 	build := d.command("build", "-q", "--network", "none", "-t", "db:latest", context)
-	build.Env = append(os.Environ(), "DOCKER_BUILDKIT=0")
+	build.Env = append(build.Env, "DOCKER_BUILDKIT=0")
 	pipe(d.t, build)
 	return d.id("app"), d.id("db")
 }

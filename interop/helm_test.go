@@ -59,16 +59,6 @@ func packChart(t testing.TB, dir string, helm func(...string) string, args ...st
 	return filepath.Join(dir, "demo-1.2.3+build.5.tgz")
 }
 
-func write(t testing.TB, path, text string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // TestFullHelm compares what we make of a chart with what helm push makes, and lets
 // helm pull it after three clients have pushed it.
 func TestFullHelm(t *testing.T) {

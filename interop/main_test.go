@@ -165,6 +165,16 @@ func file(t testing.TB, name string) string {
 	return filepath.Join(t.TempDir(), name)
 }
 
+func write(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // needRoot skips the test, or fails it where every client is required, unless it
 // runs as root, which container daemons ask for.
 func needRoot(t testing.TB) {
