@@ -321,32 +321,3 @@ func TestDiskErrorsPass(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
-
-func FuzzTarFS(f *testing.F) {
-	f.Add(archive(f, entry{name: "a/b", body: "x"}, entry{name: "l", link: "a/b"}, entry{name: "h", link: "a/b", hard: true}))
-	f.Add(archive(f, entry{name: "a", link: "b"}, entry{name: "b", link: "a"}, entry{name: "a/c", body: "x"}))
-	f.Add(archive(f, entry{name: strings.Repeat("n", 150), body: "x", format: tar.FormatGNU}))
-	f.Add(archive(f, entry{name: strings.Repeat("n", 300), body: "x", format: tar.FormatPAX}))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		fsys, err := tarfs.New(bytes.NewReader(data), int64(len(data)), tarfs.Limits{MaxMembers: 1000})
-		if err != nil {
-			if !errors.Is(err, content.ErrCorrupt) && !errors.Is(err, content.ErrRefused) && !errors.Is(err, content.ErrUnsupported) {
-				t.Fatalf("an error of no kind: %v", err)
-			}
-			return
-		}
-		for m := range fsys.Members() {
-			if m.Offset < 0 || m.Size < 0 || m.Offset+m.Size > int64(len(data)) {
-				t.Fatalf("member %+v is not within %d bytes", m, len(data))
-			}
-			if file, err := fsys.Open(m.Name); err == nil {
-				io.Copy(io.Discard, file)
-				file.Close()
-			}
-		}
-		fs.WalkDir(fsys, ".", func(name string, _ fs.DirEntry, err error) error {
-			fsys.Lstat(name)
-			return nil
-		})
-	})
-}

@@ -76,3 +76,17 @@ func TestLayout(t *testing.T) {
 		t.Errorf("%d blobs, want %d", blobs, want)
 	}
 }
+
+func TestMendSums(t *testing.T) {
+	whole := build.Tar(build.File{Name: "a/b", Body: []byte("ustar")}, build.File{Name: "c", Body: make([]byte, 2000)})
+	if !bytes.Equal(build.MendSums(whole), whole) {
+		t.Error("a sound archive is changed")
+	}
+	broken := bytes.Clone(whole)
+	broken[0] = 'x'
+	h, err := tar.NewReader(bytes.NewReader(build.MendSums(broken))).Next()
+	if err != nil || h.Name != "x/b" || broken[0] != 'x' {
+		t.Errorf("%+v, %v", h, err)
+	}
+	build.MendSums(whole[:700])
+}
