@@ -132,7 +132,12 @@ func isCosignTag(name string) bool {
 }
 
 func isHex(s string) bool {
-	return strings.Trim(s, "0123456789abcdef") == ""
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
 }
 
 // WithAnnotation returns e with one annotation set, or removed if value is "".

@@ -30,7 +30,9 @@ type Index struct {
 	empty     bool                       // the top-level object has no members
 	arena     bytes.Buffer               // names while it is read
 	types     map[string]string          // media types seen
+	lastType  string                     // that of the entry before
 	seen      summary                    // of the entry that is being read
+	shapes    shapes                     // of the entries read so far
 	visit     visitor                    // if set, gets the entries, and no span is kept
 	wants     filter                     // if set, says which spans are kept
 }
@@ -191,34 +193,50 @@ func (x *Index) scanEntry(s *scanner) error {
 	if _, ok, err := s.next(); err != nil || !ok {
 		return firstError(err, errTorn())
 	}
-	sum := &x.seen
 	for {
-		n, plain, err := quickEntry(s.buf[s.pos:s.end], s.depth, sum)
-		if err == errShort {
-			if err := s.fill(); err != nil {
+		b := s.buf[s.pos:s.end]
+		n := x.shapes.match(b, &x.seen)
+		if n == 0 {
+			var err error
+			if n, err = x.look(b, s); err == errShort {
+				if err := s.fill(); err != nil {
+					return err
+				}
+				continue
+			} else if err != nil {
 				return err
 			}
-			continue
 		}
-		if err != nil {
-			s.pos += n
-			return s.errAt(err.Error())
-		}
-		if !plain {
-			e, err := ParseEntry(s.buf[s.pos : s.pos+n])
-			if err != nil {
-				return content.Errorf(content.ErrCorrupt, "entry %d: %w", len(x.spans), err)
-			}
-			*sum = summarize(e)
-		}
+		var err error
 		if x.visit != nil {
-			err = x.visit(sum, s.buf[s.pos:s.pos+n])
+			err = x.visit(&x.seen, b[:n])
 		} else {
-			x.add(sum, s.base+int64(s.pos), n)
+			x.add(&x.seen, s.base+int64(s.pos), n)
 		}
 		s.pos += n
 		return err
 	}
+}
+
+// look sums up the entry at the start of b, which has no shape that is known.
+func (x *Index) look(b []byte, s *scanner) (n int, err error) {
+	n, plain, err := quickEntry(b, s.depth, &x.seen)
+	switch {
+	case err == errShort:
+		return 0, err
+	case err != nil:
+		s.pos += n
+		return 0, s.errAt(err.Error())
+	case plain:
+		x.shapes.learn(b[:n], &x.seen)
+		return n, nil
+	}
+	e, err := ParseEntry(b[:n])
+	if err != nil {
+		return 0, content.Errorf(content.ErrCorrupt, "entry %d: %w", len(x.spans), err)
+	}
+	x.seen = summarize(e)
+	return n, nil
 }
 
 func summarize(e Entry) summary {
@@ -256,10 +274,14 @@ func passing(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)
 
 // mediaType is b as a string; the same one for equal types, of which there are few.
 func (x *Index) mediaType(b []byte) string {
-	if t, ok := x.types[string(b)]; ok {
-		return t
+	if string(b) == x.lastType {
+		return x.lastType
 	}
-	t := string(b)
+	t, ok := x.types[string(b)]
+	if !ok {
+		t = string(b)
+	}
+	x.lastType = t
 	if len(x.types) < 100 {
 		x.types[t] = t
 	}
