@@ -2,8 +2,8 @@ package export
 
 import (
 	"context"
-	"maps"
 	"slices"
+	"strings"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/layout"
@@ -15,57 +15,52 @@ type keeper interface {
 	View(ctx context.Context, fn func(*layout.Index) error) error
 }
 
-// carry adds to the picks what belongs to the chosen ones and all that they reach:
-// referrers, what refers to those, and cosign's tags. The other roots come from
-// whole layouts, with all that is there.
-func (p *plan) carry(ctx context.Context, picks []pick) ([]pick, error) {
+// carry adds what belongs to the chosen roots and all that they reach: referrers,
+// what refers to those, and cosign's tags. The other roots come from whole layouts,
+// with all that is there.
+func (p *plan) carry(ctx context.Context) error {
 	if p.o.NoReferrers || p.o.Form != OCI {
-		return picks, nil
+		return nil
 	}
 	var sources []Source
-	chosen := map[Source][]content.Digest{}
-	unnamed, names := map[content.Digest]bool{}, map[string]bool{}
-	for _, r := range picks {
-		if name := r.Entry.Name(); name != "" {
-			names[name] = true
-		} else {
-			unnamed[r.Entry.Digest] = true
-		}
-		if !r.Chosen {
+	chosen := map[Source][]digestID{}
+	for _, r := range p.roots {
+		if !r.Chosen || r.isWhole() {
 			continue
 		}
 		if chosen[r.Source] == nil {
 			sources = append(sources, r.Source)
 		}
-		chosen[r.Source] = append(chosen[r.Source], r.Entry.Digest)
+		r, err := p.narrow(ctx, r)
+		if err != nil {
+			return err
+		}
+		chosen[r.Source] = append(chosen[r.Source], p.find(r.Entry.Digest))
 	}
 	for _, src := range sources {
 		k, ok := src.(keeper)
 		if !ok {
 			continue
 		}
-		c := carrier{plan: p, src: src, keeper: k, unnamed: unnamed, names: names, asked: map[content.Digest]bool{}}
+		c := carrier{plan: p, src: src, keeper: k, asked: map[digestID]bool{}}
 		if err := c.readTags(ctx); err != nil {
-			return nil, err
+			return err
 		}
-		more, err := c.all(ctx, chosen[src])
-		if err != nil {
-			return nil, err
+		if err := c.all(ctx, chosen[src]); err != nil {
+			return err
 		}
-		picks = append(picks, more...)
 	}
-	return picks, nil
+	return nil
 }
 
 // A carrier looks for what belongs to the chosen roots of one source.
 type carrier struct {
 	*plan
-	src     Source
-	keeper  keeper
-	tags    map[string][]layout.Entry // by the fallback tag of what they are about
-	unnamed map[content.Digest]bool   // what has an entry without a name
-	names   map[string]bool           // of the other entries
-	asked   map[content.Digest]bool   // subjects
+	src    Source
+	keeper keeper
+	tags   map[string][]layout.Entry // by the fallback tag of what they are about
+	names  map[string]bool           // of the roots, if there are tags
+	asked  map[digestID]bool         // subjects
 }
 
 // readTags notes cosign's tags and, if they are wanted, the lists of referrers.
@@ -89,52 +84,71 @@ func (c *carrier) readTags(ctx context.Context) error {
 	})
 }
 
+// readNames notes what the roots are called.
+func (c *carrier) readNames() error {
+	c.names = map[string]bool{}
+	return c.each(func(s layout.Summary) bool {
+		if s.Name != "" {
+			c.names[strings.Clone(s.Name)] = true
+		}
+		return false
+	}, nil)
+}
+
 // all finds what belongs to the manifests from level on, and reads it into the plan.
-func (c *carrier) all(ctx context.Context, level []content.Digest) ([]pick, error) {
-	var picks []pick
+func (c *carrier) all(ctx context.Context, level []digestID) error {
+	if len(c.tags) > 0 {
+		if err := c.readNames(); err != nil {
+			return err
+		}
+	}
 	for len(level) > 0 {
 		found, err := c.belonging(ctx, c.below(level))
 		if err != nil {
-			return nil, err
-		}
-		if err := c.walk(ctx, steps(found)); err != nil {
-			return nil, err
+			return err
 		}
 		level = level[:0]
 		for _, r := range found {
-			level = append(level, r.Entry.Digest)
+			if err := c.pick(ctx, r); err != nil {
+				return err
+			}
+			level = append(level, c.find(r.Entry.Digest))
 		}
-		picks = append(picks, found...)
+		if err := c.walkOn(ctx); err != nil {
+			return err
+		}
 	}
-	return picks, nil
+	return nil
 }
 
 // below lists the manifests that are reached from level, are in the archive and were
 // not listed before, by digest.
-func (c *carrier) below(level []content.Digest) []content.Digest {
-	fresh := map[content.Digest]bool{}
-	var visit func(d content.Digest)
-	visit = func(d content.Digest) {
-		n := c.nodes[d]
-		if n == nil || n.absent || c.asked[d] {
+func (c *carrier) below(level []digestID) []digestID {
+	var fresh []digestID
+	var visit func(id digestID)
+	visit = func(id digestID) {
+		n := c.here(id)
+		if n == nil || c.asked[id] {
 			return
 		}
-		c.asked[d], fresh[d] = true, true
-		for _, child := range n.children {
-			visit(child.Digest)
+		c.asked[id] = true
+		fresh = append(fresh, id)
+		for _, child := range c.childrenOf(n) {
+			visit(child.id)
 		}
 	}
-	for _, d := range level {
-		visit(d)
+	for _, id := range level {
+		visit(id)
 	}
-	return slices.Sorted(maps.Keys(fresh))
+	return c.inDigestOrder(fresh)
 }
 
 // belonging picks what belongs to the subjects and has no entry yet.
-func (c *carrier) belonging(ctx context.Context, subjects []content.Digest) ([]pick, error) {
+func (c *carrier) belonging(ctx context.Context, subjects []digestID) ([]pick, error) {
 	var picks []pick
 	var found []layout.Referrer
-	for _, subject := range subjects {
+	for _, id := range subjects {
+		subject := c.digest(id)
 		for _, e := range c.tags[layout.FallbackTag(subject)] {
 			if !c.names[e.Name()] {
 				c.names[e.Name()] = true
@@ -146,8 +160,8 @@ func (c *carrier) belonging(ctx context.Context, subjects []content.Digest) ([]p
 			return nil, err
 		}
 		for _, ref := range list {
-			if !c.unnamed[ref.Digest] {
-				c.unnamed[ref.Digest] = true
+			if it := c.item(c.id(ref.Digest)); it.flags&isUnnamed == 0 {
+				it.flags |= isUnnamed
 				found = append(found, ref)
 			}
 		}
@@ -188,47 +202,34 @@ func (c *carrier) referrer(x *layout.Index, ref layout.Referrer) (pick, error) {
 	return pick{Root{Source: c.src, Entry: e}, always}, nil
 }
 
-// steps are those to the picks.
-func steps(picks []pick) []step {
-	level := make([]step, len(picks))
-	for i, r := range picks {
-		level[i] = step{
-			Descriptor: r.Entry.Descriptor, src: r.Source, mayBeAbsent: r.only == ifReferrer, only: r.only,
-			list: r.Entry.Kind() == layout.KindFallback,
-		}
-	}
-	return level
-}
-
-// subjects finds manifests of the plan by their fallback tags, if an entry of
-// cosign's is among the picks.
-func (p *plan) subjects(picks []pick) map[string]content.Digest {
-	if !slices.ContainsFunc(picks, func(r pick) bool { return r.Entry.IsCosignTag() }) {
-		return nil
-	}
-	byTag := map[string]content.Digest{}
-	for d := range p.nodes {
-		byTag[layout.FallbackTag(d)] = d
-	}
-	return byTag
-}
-
 // shelve takes an entry of cosign's its name, which would make it an image, unless
-// the name was asked for.
-func (p *plan) shelve(r pick, byTag map[string]content.Digest) layout.Entry {
-	e := r.Entry
+// the name was asked for. It is not ok while it can't be told what the entry is about.
+func (p *plan) shelve(r pick) (e layout.Entry, ok bool) {
+	e = r.Entry
 	if !e.IsCosignTag() || r.Chosen || p.o.Form != OCI || p.o.FallbackTags {
-		return e
+		return e, true
 	}
-	subject, ok := byTag[e.CosignBase()]
-	if !ok {
-		subject = e.CosignSubject()
-	}
+	subject := p.tagged(e)
 	if subject == "" {
-		return e
+		return e, false
 	}
 	if e.Raw == nil {
 		e = layout.NewEntry(e.Descriptor)
 	}
-	return e.Shelved(subject)
+	return e.Shelved(subject), true
+}
+
+// tagged is what an entry of cosign's is about, by its name: the digest in it, or
+// what is in the archive and has a tag like it, since tags have no room for long
+// digests.
+func (p *plan) tagged(e layout.Entry) content.Digest {
+	if d := e.CosignSubject(); d != "" {
+		return d
+	}
+	for id, d := range p.others {
+		if p.here(id) != nil && layout.FallbackTag(d) == e.CosignBase() {
+			return d
+		}
+	}
+	return ""
 }

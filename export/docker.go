@@ -21,8 +21,7 @@ import (
 // successors still load it: manifest.json, repositories, the configs, and each
 // distinct layer once, as a plain tar.
 type dockerArchive struct {
-	*plan
-	images []loadable
+	loadables
 	layers []*plainLayer
 }
 
@@ -49,10 +48,10 @@ func newDockerArchive(ctx context.Context, p *plan) (archive, error) {
 			return nil, err
 		}
 	}
-	if len(images) == 0 {
+	if len(images.list) == 0 {
 		return nil, content.Errorf(content.ErrUnsupported, "there is no image that docker could load")
 	}
-	a := &dockerArchive{plan: p, images: images}
+	a := &dockerArchive{loadables: images}
 	if err := a.listLayers(); err != nil {
 		return nil, err
 	}
@@ -62,18 +61,18 @@ func newDockerArchive(ctx context.Context, p *plan) (archive, error) {
 // locateLayers finds the layers of the manifests that docker would get; those of
 // other platforms may be missing.
 func (p *plan) locateLayers(ctx context.Context) error {
-	var needed []*blob
-	for _, e := range p.entries {
+	var needed []digestID
+	for _, e := range p.entries.list {
 		if !e.image {
 			continue
 		}
-		if n := p.runnable(e.node); n != nil {
-			for _, l := range n.layers {
-				needed = append(needed, p.blobs[l.Digest])
+		if n := p.runnable(p.here(e.id)); n != nil {
+			for i := range int(n.count) {
+				needed = append(needed, p.layer(n, i).id)
 			}
 		}
 	}
-	_, err := p.locate(ctx, inDigestOrder(needed), true)
+	_, err := p.locate(ctx, p.inDigestOrder(needed), true)
 	return err
 }
 
@@ -82,25 +81,25 @@ func (p *plan) reject(e entry) error {
 	if !e.image && !e.chosen {
 		return nil
 	}
-	n := e.node
+	n := p.here(e.id)
 	if run := p.runnable(n); run != nil {
 		n = run
 	}
-	return content.At(e.name, p.cannotLoad(n))
+	return content.At(string(p.entries.name(e)), p.cannotLoad(n))
 }
 
 // listLayers lists the distinct layers by diffID.
 func (a *dockerArchive) listLayers() error {
 	seen := map[content.Digest]bool{}
-	for _, image := range a.images {
-		layers, err := imagefs.Layers(image.layers, image.diffIDs)
+	for _, image := range a.list {
+		layers, err := a.layersOf(image.node)
 		if err != nil {
-			return content.AtDigest(image.Digest, err)
+			return err
 		}
 		for _, l := range layers {
 			if !seen[l.DiffID] {
 				seen[l.DiffID] = true
-				a.layers = append(a.layers, &plainLayer{Layer: l, src: a.blobs[l.Digest].src})
+				a.layers = append(a.layers, &plainLayer{Layer: l, src: a.blob(a.find(l.Digest)).src})
 			}
 		}
 	}
@@ -197,24 +196,30 @@ func (l *plainLayer) put(ctx context.Context, f *filler, limits content.Limits) 
 
 // tarball lays the archive out with the sizes as they are known.
 func (a *dockerArchive) tarball() (*tarball, error) {
-	manifest, err := dockerManifest(a.images,
-		func(n *node, _ int) string { return configName(n) },
-		func(n *node, i int) string { return layerName(n.diffIDs[i]) })
+	list := make([]docker.Image, len(a.list))
+	configs := map[string]blob{}
+	for i, image := range a.list {
+		name := a.configName(image.node)
+		configs[name] = a.blob(image.config)
+		list[i] = docker.Image{Config: name, RepoTags: a.tags(image)}
+		for l := range int(image.diffs) {
+			list[i].Layers = append(list[i].Layers, layerName(a.digest(a.diffID(image.node, l))))
+		}
+	}
+	manifest, err := docker.Marshal(list)
 	if err != nil {
 		return nil, err
 	}
-	members := []member{dataMember(docker.ManifestName, manifest)}
+	members := memberList{dataMember(docker.ManifestName, manifest)}
 	if repositories, err := a.repositories(); err != nil {
 		return nil, err
 	} else if repositories != nil {
 		members = append(members, dataMember(docker.RepositoriesName, repositories))
 	}
-	configs := map[string]*blob{}
-	for _, image := range a.images {
-		configs[configName(image.node)] = a.blobs[image.config.Digest]
-	}
 	for _, name := range slices.Sorted(maps.Keys(configs)) {
-		members = append(members, member{name: name, size: configs[name].Size, blob: configs[name]})
+		config := configs[name]
+		members = append(members, member{name: name, size: config.size,
+			body: func(ctx context.Context, f *filler) error { return f.blob(ctx, config) }})
 	}
 	for _, l := range a.layers {
 		members = append(members, member{name: layerName(l.DiffID), size: l.size,
@@ -223,7 +228,7 @@ func (a *dockerArchive) tarball() (*tarball, error) {
 	return newTarball(members, a.o.Time)
 }
 
-func configName(n *node) string { return n.config.Digest.Encoded() + ".json" }
+func (a *dockerArchive) configName(n *node) string { return a.digest(n.config).Encoded() + ".json" }
 
 func layerName(diffID content.Digest) string { return diffID.Encoded() + ".tar" }
 
@@ -231,16 +236,16 @@ func layerName(diffID content.Digest) string { return diffID.Encoded() + ".tar" 
 // archive by it; nil if there are none.
 func (a *dockerArchive) repositories() ([]byte, error) {
 	tops := map[string]map[string]string{}
-	for _, image := range a.images {
-		for _, tag := range image.tags {
-			if len(image.diffIDs) == 0 {
+	for _, image := range a.list {
+		for _, tag := range a.tags(image) {
+			if image.diffs == 0 {
 				continue
 			}
 			colon := strings.LastIndexByte(tag, ':')
 			if tops[tag[:colon]] == nil {
 				tops[tag[:colon]] = map[string]string{}
 			}
-			tops[tag[:colon]][tag[colon+1:]] = image.diffIDs[len(image.diffIDs)-1].Encoded()
+			tops[tag[:colon]][tag[colon+1:]] = a.digest(a.diffID(image.node, int(image.diffs)-1)).Encoded()
 		}
 	}
 	if len(tops) == 0 {
@@ -251,11 +256,11 @@ func (a *dockerArchive) repositories() ([]byte, error) {
 
 func (a *dockerArchive) result() Result {
 	r := a.resultOf()
-	configs, taken := map[content.Digest]bool{}, map[content.Digest]bool{}
-	for _, image := range a.images {
-		configs[image.config.Digest], taken[image.Digest] = true, true
+	configs, taken := map[digestID]bool{}, map[digestID]bool{}
+	for _, image := range a.list {
+		configs[image.config], taken[image.id] = true, true
 	}
-	r.Artifacts, r.LeftOut = nil, a.besides(taken)
+	r.Artifacts, r.LeftOut = nil, a.besidesTaken(taken)
 	r.Blobs = len(configs) + len(a.layers)
 	return r
 }

@@ -7,24 +7,32 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/internal/rawjson"
 	"github.com/ocilayout/ocilayout/layout"
 )
 
+// facts are what a manifest says about its entry.
+type facts struct {
+	mediaType    string
+	artifactType string            // of no image
+	platform     *content.Platform // of an image
+	subject      content.Digest    // what it refers to; "" for nothing
+	annotations  map[string]string // its own, if it has a subject
+}
+
 // canonical rewrites an entry so that its bytes do not depend on who wrote it:
 // compact JSON by value with sorted keys, the media type, the platform of an image
 // and the artifactType of an artifact always there, and an untagged referrer with
 // its subject and without annotations that merely repeat its manifest's. Numbers
 // keep their spelling, and fields and annotations that are not known here stay.
-func canonical(e layout.Entry, n *node) (layout.Entry, error) {
+func canonical(e layout.Entry, f facts) (layout.Entry, error) {
 	if e.Raw == nil {
 		e = layout.NewEntry(e.Descriptor)
 	}
-	if plain(e) {
-		return fromFields(e.Descriptor, n)
+	if e.IsPlain() {
+		return fromFields(e.Descriptor, f)
 	}
 	if err := rawjson.Check(e.Raw, maxNesting); err != nil {
 		return e, content.Errorf(content.ErrCorrupt, "entry: %w", err)
@@ -33,7 +41,7 @@ func canonical(e layout.Entry, n *node) (layout.Entry, error) {
 	if err != nil {
 		return e, err
 	}
-	d := completed(e.Descriptor, n)
+	d := f.complete(e.Descriptor)
 	for key, value := range d.Annotations {
 		setAnnotation(fields, key, value)
 	}
@@ -63,21 +71,21 @@ func setAnnotation(fields map[string]any, key, value string) {
 	annotations[key] = value
 }
 
-// completed is a descriptor with what its manifest says about it.
-func completed(d content.Descriptor, n *node) content.Descriptor {
-	if n.MediaType != "" {
-		d.MediaType = n.MediaType
+// complete is a descriptor with what its manifest says about it.
+func (f facts) complete(d content.Descriptor) content.Descriptor {
+	if f.mediaType != "" {
+		d.MediaType = f.mediaType
 	}
-	if p := n.platform; p != nil && (d.Platform == nil || content.FormatPlatform(*d.Platform) == content.FormatPlatform(*p)) {
+	if p := f.platform; p != nil && (d.Platform == nil || content.FormatPlatform(*d.Platform) == content.FormatPlatform(*p)) {
 		d.Platform = p
 	}
-	if n.artifactType != "" && d.ArtifactType == "" {
-		d.ArtifactType = n.artifactType
+	if f.artifactType != "" && d.ArtifactType == "" {
+		d.ArtifactType = f.artifactType
 	}
-	if n.subject != "" && (layout.Entry{Descriptor: d}).Name() == "" {
-		annotations := map[string]string{content.AnnotationSubject: n.subject.String()}
+	if f.subject != "" && (layout.Entry{Descriptor: d}).Name() == "" {
+		annotations := map[string]string{content.AnnotationSubject: f.subject.String()}
 		for key, value := range d.Annotations {
-			if n.annotations[key] != value {
+			if f.annotations[key] != value {
 				annotations[key] = value
 			}
 		}
@@ -165,56 +173,9 @@ func platformOf(p *content.Platform) *platform {
 	return &platform{p.Architecture, p.OS, p.OSFeatures, p.OSVersion, p.Variant}
 }
 
-// plain says whether an entry holds nothing but the usual fields, each once, with
-// values of the usual types: then its bytes follow from the descriptor. Nearly all
-// entries are plain, and there may be many.
-func plain(e layout.Entry) bool {
-	o, err := rawjson.Parse(e.Raw)
-	if err != nil {
-		return false
-	}
-	for _, f := range o.Fields() {
-		switch f.Key {
-		case "digest", "mediaType", "artifactType", "size":
-		case "annotations":
-			a, err := rawjson.Parse(f.Value)
-			if err != nil || a.Len() != len(e.Annotations) {
-				return false
-			}
-			for _, f := range a.Fields() {
-				if f.Value[0] != '"' {
-					return false
-				}
-			}
-		case "platform":
-			if !plainPlatform(f.Value) {
-				return false
-			}
-		default:
-			return false
-		}
-	}
-	return true
-}
-
-func plainPlatform(raw []byte) bool {
-	o, err := rawjson.Parse(raw)
-	if err != nil {
-		return false
-	}
-	for _, f := range o.Fields() {
-		switch f.Key {
-		case "os", "architecture", "os.version", "os.features", "variant":
-		default:
-			return false
-		}
-	}
-	return true
-}
-
 // fromFields makes the entry of a descriptor of which nothing else is to be kept.
-func fromFields(d content.Descriptor, n *node) (layout.Entry, error) {
-	d = completed(d, n)
+func fromFields(d content.Descriptor, from facts) (layout.Entry, error) {
+	d = from.complete(d)
 	f := fields{d.Annotations, d.ArtifactType, d.Digest, d.MediaType, platformOf(d.Platform), d.Size}
 	raw, err := f.encode()
 	return layout.Entry{Descriptor: d, Raw: raw}, err
@@ -261,36 +222,4 @@ func class(e layout.Entry) layout.Kind {
 		return layout.KindArtifact
 	}
 	return e.Kind()
-}
-
-// inOrder sorts entries by class, name, digest and bytes, and drops equal ones.
-func inOrder(entries []entry) []entry {
-	slices.SortFunc(entries, func(a, b entry) int {
-		if c := cmp.Or(cmp.Compare(a.class, b.class), strings.Compare(a.name, b.name)); c != 0 {
-			return c
-		}
-		if c := cmp.Compare(a.dgst, b.dgst); c != 0 {
-			return c
-		}
-		return bytes.Compare(a.raw, b.raw)
-	})
-	return slices.CompactFunc(entries, func(a, b entry) bool { return bytes.Equal(a.raw, b.raw) })
-}
-
-// indexJSON is the archive's index.json.
-func indexJSON(entries []entry) []byte {
-	size := 128
-	for _, e := range entries {
-		size += len(e.raw) + 1
-	}
-	b := bytes.NewBuffer(make([]byte, 0, size))
-	b.WriteString(`{"schemaVersion":2,"mediaType":"` + mediaTypeIndex + `","manifests":[`)
-	for i, e := range entries {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.Write(e.raw)
-	}
-	b.WriteString("]}\n")
-	return b.Bytes()
 }

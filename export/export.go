@@ -27,8 +27,12 @@ type Source interface {
 
 // A Root is an entry to export, with all that it reaches.
 type Root struct {
+	// Source has the content. Where it is a *layout.Reader, or a store like it, what
+	// belongs to a chosen entry is found there too.
 	Source Source
-	Entry  layout.Entry
+	// Entry is the entry; one that has no digest stands for all that Source, which
+	// is a *layout.Reader then, lists in its index.json when it is exported.
+	Entry layout.Entry
 	// Chosen is set for an entry that the user named: it is never left out, so that
 	// a form which has no place for it fails.
 	Chosen bool
@@ -130,25 +134,18 @@ type Item struct {
 }
 
 // Select finds the roots that a reference to a layout means: the one entry of a
-// name or digest, or all entries if ref has neither.
+// name or digest, or if ref has neither one root that is all entries, of which there
+// must be some.
 func Select(ctx context.Context, r *layout.Reader, ref layout.Reference) ([]Root, error) {
 	if ref.Name != "" || ref.Digest != "" {
 		e, err := r.Lookup(ctx, ref)
 		return []Root{{Source: r, Entry: e, Chosen: true}}, err
 	}
-	var roots []Root
 	err := r.View(ctx, func(x *layout.Index) error {
-		roots = make([]Root, 0, x.Len())
-		for e, err := range x.Entries() {
-			if err != nil {
-				return err
-			}
-			roots = append(roots, Root{Source: r, Entry: e})
+		if x.Len() == 0 {
+			return content.Errorf(content.ErrNotFound, "the layout has no entries")
 		}
 		return nil
 	})
-	if err == nil && len(roots) == 0 {
-		err = content.Errorf(content.ErrNotFound, "the layout has no entries")
-	}
-	return roots, content.At(r.Path(), err)
+	return []Root{{Source: r}}, content.At(r.Path(), err)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/layout"
 )
 
 // bufferSize is how many bytes of an archive are gathered before they are written:
@@ -108,34 +109,35 @@ func (f *filler) hash(alg digest.Algorithm) hash.Hash {
 }
 
 // blob puts the bytes of a blob and proves them.
-func (f *filler) blob(ctx context.Context, b *blob) error {
+func (f *filler) blob(ctx context.Context, b blob) error {
 	if b.data != nil {
 		_, err := f.Write(b.data)
 		return err
 	}
-	if b.Size < int64(cap(*f.buf)-len(*f.buf)) && readSmall(b.src, b.Descriptor, (*f.buf)[len(*f.buf):cap(*f.buf)][:b.Size+1]) {
-		f.took(int(b.Size))
+	dgst := b.digest()
+	if b.size < int64(cap(*f.buf)-len(*f.buf)) && readSmall(b.src, dgst, (*f.buf)[len(*f.buf):cap(*f.buf)][:b.size+1]) {
+		f.took(int(b.size))
 		return nil
 	}
-	r, err := openBlob(ctx, b.src, b.Digest)
+	r, err := openBlob(ctx, b.src, dgst)
 	if errors.Is(err, content.ErrNotFound) {
-		return missing(b.Descriptor, "blob")
+		return missing(dgst, "blob")
 	}
 	if err != nil {
 		return err
 	}
-	err = f.proven(ctx, b, r, r.Size())
+	err = f.proven(ctx, dgst, b.size, r)
 	if closeErr := r.Close(); err == nil {
 		err = closeErr
 	}
-	return content.AtDigest(b.Digest, err)
+	return content.AtDigest(dgst, err)
 }
 
-func (f *filler) proven(ctx context.Context, b *blob, r io.ReaderAt, size int64) error {
-	if size != b.Size {
-		return sizeError(size, b.Size)
+func (f *filler) proven(ctx context.Context, want content.Digest, size int64, r layout.BlobAt) error {
+	if r.Size() != size {
+		return sizeError(r.Size(), size)
 	}
-	h := f.hash(b.Digest.Algorithm())
+	h := f.hash(want.Algorithm())
 	for off := int64(0); off < size; {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
@@ -156,7 +158,7 @@ func (f *filler) proven(ctx context.Context, b *blob, r io.ReaderAt, size int64)
 		f.took(n)
 		off += int64(n)
 	}
-	return judge(b.Digest, h)
+	return judge(want, h)
 }
 
 // copy puts what r has, at most max bytes of it, and returns their number.

@@ -1,51 +1,26 @@
 package export
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"runtime"
-	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ocilayout/ocilayout/content"
-	"github.com/ocilayout/ocilayout/layout"
 )
-
-// A blob is content that goes into the archive.
-type blob struct {
-	content.Descriptor
-	src     Source
-	data    []byte // its proven bytes, if they were read already and kept
-	foreign bool   // everything that refers to it allows it to be absent
-	others  []Source
-}
-
-// A node is what matters here of a manifest or index.
-type node struct {
-	content.Descriptor
-	src          Source
-	absent       bool
-	children     []content.Descriptor // of an index, those that are followed
-	config       *content.Descriptor
-	layers       []content.Descriptor
-	image        bool
-	artifactType string
-	subject      content.Digest
-	annotations  map[string]string // of a manifest with a subject
-	platform     *content.Platform // of an image, from its config
-	diffIDs      []content.Digest  // of an image
-}
 
 // A step is an edge that the gatherer goes along.
 type step struct {
-	content.Descriptor
-	src         Source
+	id          digestID
+	mediaType   wordID
+	platform    platformID
+	src         sourceID
 	mayBeAbsent bool
-	only        condition
 	list        bool // of referrers, which may be long
+	only        condition
+	size        int64
 }
 
 // A condition is what a manifest must turn out to be for a step to count.
@@ -64,34 +39,28 @@ func (c condition) holds(m content.Manifest) bool {
 // gatherer collects what roots reach: manifests are read, several at once, and
 // blobs are listed.
 type gatherer struct {
-	o       Options
-	chosen  map[content.Digest]bool // children that Platforms selected; nil for all
-	nodes   map[content.Digest]*node
-	blobs   map[content.Digest]*blob
-	kept    int // bytes in blob.data
-	absent  []content.Descriptor
-	leftOut []content.Descriptor
+	*graph
+	o      Options
+	chosen map[digestID]bool // children that Platforms selected; nil for all
+	read   []loaded          // of the batch in hand
+	rooms  []slab            // of the workers
 }
 
+// batchCount and batchBytes bound the manifests that are in memory at once.
 const (
-	// maxKept is how many bytes of manifests and configs are kept from reading them
-	// to writing them, and keptBlob the largest one that is.
-	maxKept  = 16 << 20
-	keptBlob = 16 << 10
-	// batchCount and batchBytes bound the manifests that are in memory at once.
-	batchCount = 2048
-	batchBytes = 8 << 20
+	batchCount = 1024
+	batchBytes = 4 << 20
 )
 
 func newGatherer(o Options) *gatherer {
-	return &gatherer{o: o, nodes: map[content.Digest]*node{}, blobs: map[content.Digest]*blob{}}
+	return &gatherer{graph: newGraph(), o: o, rooms: make([]slab, runtime.GOMAXPROCS(0))}
 }
 
 // walk visits everything from the steps on, one level of the graph after another.
-func (g *gatherer) walk(ctx context.Context, level []step) error {
-	for depth := 0; len(level) > 0; depth++ {
+func (g *gatherer) walk(ctx context.Context, level []step, depth int) error {
+	for ; len(level) > 0; depth++ {
 		if depth > g.o.Limits.Depth {
-			return content.AtDigest(level[0].Digest, content.Errorf(content.ErrRefused, "manifests nest deeper than %d", g.o.Limits.Depth))
+			return content.AtDigest(g.digest(level[0].id), content.Errorf(content.ErrRefused, "manifests nest deeper than %d", g.o.Limits.Depth))
 		}
 		var next []step
 		for len(level) > 0 {
@@ -110,69 +79,89 @@ func (g *gatherer) walk(ctx context.Context, level []step) error {
 // batch is how many of the steps are taken together.
 func batch(steps []step) int {
 	n, bytes := 0, int64(0)
-	for n < len(steps) && n < batchCount && (n == 0 || bytes+steps[n].Size <= batchBytes) {
-		bytes += steps[n].Size
+	for n < len(steps) && n < batchCount && (n == 0 || bytes+steps[n].size <= batchBytes) {
+		bytes += steps[n].size
 		n++
 	}
 	return n
 }
 
-// visit reads the manifests of some steps and returns the steps behind them.
+// visit reads the manifests of some steps and returns the steps behind them. Until
+// the next call read tells what was read for each of them; nothing for what has its
+// node already.
 func (g *gatherer) visit(ctx context.Context, steps []step) ([]step, error) {
-	type key struct {
-		dgst content.Digest
-		size int64
-		src  Source
-		only condition
+	g.read = append(g.read[:0], make([]loaded, len(steps))...)
+	for i := range g.rooms {
+		g.rooms[i].reset()
 	}
-	var fresh []step
-	asked := map[key]bool{}
-	for _, s := range steps {
-		k := key{s.Digest, s.Size, s.src, s.only}
-		n := g.nodes[s.Digest]
-		if n != nil && n.Size != s.Size {
-			return nil, disagree(s.Descriptor, n.Size)
-		}
-		if asked[k] || n != nil && !(n.absent && n.src != s.src) {
-			continue
-		}
-		asked[k] = true
-		fresh = append(fresh, s)
+	fresh, err := g.fresh(steps)
+	if err != nil {
+		return nil, err
 	}
-	read := make([]loaded, len(fresh))
-	err := parallel(ctx, len(fresh), func(ctx context.Context, i int) (err error) {
-		read[i], err = g.load(ctx, fresh[i])
+	err = workers(ctx, len(fresh), func(ctx context.Context, worker, i int) (err error) {
+		g.read[fresh[i]], err = g.readManifest(ctx, steps[fresh[i]], &g.rooms[worker])
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	var next []step
-	for i, s := range fresh {
-		steps, err := g.take(ctx, s, read[i])
+	for _, i := range fresh {
+		steps, err := g.take(ctx, steps[i], &g.read[i])
 		if err != nil {
 			return nil, err
 		}
 		next = append(next, steps...)
 	}
-	if len(g.nodes) > g.o.Limits.Nodes {
+	if g.nodes.len() > g.o.Limits.Nodes {
 		return nil, content.Errorf(content.ErrRefused, "more than %d manifests", g.o.Limits.Nodes)
 	}
 	return next, nil
 }
 
+// fresh lists the steps to manifests that were not read yet.
+func (g *gatherer) fresh(steps []step) ([]int, error) {
+	type key struct {
+		id   digestID
+		size int64
+		src  sourceID
+		only condition
+	}
+	fresh := make([]int, 0, len(steps))
+	asked := make(map[key]bool, len(steps))
+	for i, s := range steps {
+		k := key{s.id, s.size, s.src, s.only}
+		n := g.node(s.id)
+		if n != nil && g.item(s.id).size != s.size {
+			return nil, g.disagree(s.id, s.size)
+		}
+		if asked[k] || n != nil && !(n.is(isAbsent) && n.src != s.src) {
+			continue
+		}
+		asked[k] = true
+		fresh = append(fresh, i)
+	}
+	return fresh, nil
+}
+
 // parallel calls fn for 0 to n-1 on all cores, beginning in order. The first error
 // ends it.
 func parallel(ctx context.Context, n int, fn func(ctx context.Context, i int) error) error {
+	return workers(ctx, n, func(ctx context.Context, _, i int) error { return fn(ctx, i) })
+}
+
+// workers is parallel, and tells fn which worker calls it: one of as many as there
+// are cores.
+func workers(ctx context.Context, n int, fn func(ctx context.Context, worker, i int) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	var next atomic.Int64
-	for range min(runtime.GOMAXPROCS(0), n) {
+	for worker := range min(runtime.GOMAXPROCS(0), n) {
 		g.Go(func() error {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				if err := ctx.Err(); err != nil {
 					return context.Cause(ctx)
 				}
-				if err := fn(ctx, i); err != nil {
+				if err := fn(ctx, worker, i); err != nil {
 					return err
 				}
 			}
@@ -182,162 +171,104 @@ func parallel(ctx context.Context, n int, fn func(ctx context.Context, i int) er
 	return g.Wait()
 }
 
-// loaded is a manifest and its config, as they were read.
-type loaded struct {
-	manifest       content.Manifest
-	data, config   []byte
-	platform       *content.Platform
-	diffIDs        []content.Digest
-	absent, opaque bool
-}
-
-// load reads a manifest, and the config of an image.
-func (g *gatherer) load(ctx context.Context, s step) (loaded, error) {
-	if s.MediaType != "" && !content.HasEdges(s.MediaType) {
-		return loaded{opaque: true}, nil
-	}
-	limit := g.o.Limits.Manifest
-	if s.list {
-		limit = g.o.Limits.Index
-	}
-	data, err := readProven(ctx, s.src, s.Descriptor, limit)
-	switch {
-	case errors.Is(err, content.ErrNotFound) && s.mayBeAbsent:
-		return loaded{absent: true}, nil
-	case errors.Is(err, content.ErrNotFound):
-		return loaded{}, missing(s.Descriptor, "manifest")
-	case err != nil:
-		return loaded{}, err
-	}
-	m, err := layout.ParseManifest(s.MediaType, data)
-	if err != nil {
-		return loaded{}, content.AtDigest(s.Digest, err)
-	}
-	l := loaded{manifest: m, data: keep(data)}
-	if m.IsImage() && s.only.holds(m) {
-		err = l.readConfig(ctx, s.src, g.o.Limits)
-	}
-	return l, err
-}
-
-// keep drops what is too large to be kept.
-func keep(data []byte) []byte {
-	if len(data) > keptBlob {
-		return nil
-	}
-	return data
-}
-
-func missing(d content.Descriptor, what string) error {
-	return content.AtDigest(d.Digest, content.Errorf(content.ErrMissing, "%s is missing", what))
-}
-
-// readConfig takes the platform and the diffIDs from a config; one that is not
-// what it should be has none, which only the forms that need them mind.
-func (l *loaded) readConfig(ctx context.Context, src Source, limits content.Limits) error {
-	data, err := readProven(ctx, src, *l.manifest.Config, limits.Manifest)
-	if errors.Is(err, content.ErrNotFound) {
-		return missing(*l.manifest.Config, "config")
-	}
-	if err != nil {
-		return err
-	}
-	l.config = keep(data)
-	facts, err := layout.ParseFacts(data)
-	if err != nil {
-		return nil
-	}
-	l.diffIDs = facts.DiffIDs
-	if facts.OS != "" && facts.Architecture != "" {
-		p := content.NormalizePlatform(facts.Platform)
-		l.platform = &p
-	}
-	return nil
-}
-
 // take files a manifest that was read and returns the steps to its children.
-func (g *gatherer) take(ctx context.Context, s step, l loaded) ([]step, error) {
-	n := &node{Descriptor: s.Descriptor, src: s.src, absent: l.absent}
+func (g *gatherer) take(ctx context.Context, s step, l *loaded) ([]step, error) {
+	n := node{id: s.id, src: s.src, mediaType: s.mediaType}
 	m := l.manifest
-	had := g.nodes[s.Digest]
 	switch {
-	case had != nil && !had.absent:
+	case g.here(s.id) != nil:
 		return nil, nil
 	case l.absent:
-		g.nodes[s.Digest] = n
-		g.absent = append(g.absent, s.Descriptor)
+		n.flags = isAbsent
+		g.enter(n, s.size)
+		g.absent = append(g.absent, s.mention())
 		return nil, nil
 	case l.opaque:
-		g.nodes[s.Digest] = n
-		return nil, g.add(s.src, s.Descriptor, nil, false)
+		g.enter(n, s.size)
+		return nil, g.add(s.src, s.id, s.size, nil, false)
 	case !s.only.holds(m):
 		if s.only == unlessReferrer {
-			g.leftOut = append(g.leftOut, s.Descriptor)
+			g.leftOut = append(g.leftOut, s.mention())
 		}
 		return nil, nil
 	}
-	n.MediaType = shape(m)
-	n.config, n.layers, n.image = m.Config, slices.Concat(m.Layers, m.Blobs), m.IsImage()
-	n.platform, n.diffIDs = l.platform, l.diffIDs
-	if m.ArtifactType != "" || !content.IsIndex(n.MediaType) && !n.image {
-		n.artifactType = m.EffectiveArtifactType()
+	l.taken = true
+	n.mediaType, n.platform = g.words.id(shape(m)), g.platforms.id(l.platform)
+	if m.IsImage() {
+		n.flags = isImage
+	}
+	if m.ArtifactType != "" || !content.IsIndex(g.mediaType(&n)) && !m.IsImage() {
+		n.artifactType = g.words.id(m.EffectiveArtifactType())
 	}
 	if m.Subject != nil {
-		n.subject, n.annotations = m.Subject.Digest, m.Annotations
+		n.subject = g.id(m.Subject.Digest)
 	}
-	g.nodes[s.Digest] = n
-	if err := g.add(s.src, s.Descriptor, l.data, false); err != nil {
+	if m.Config != nil {
+		n.config = g.id(m.Config.Digest)
+	}
+	n.firstDiff, n.diffs = uint32(g.diffIDs.len()), uint32(len(l.diffIDs))
+	for _, d := range l.diffIDs {
+		g.diffIDs.add(g.id(d))
+	}
+	if err := g.add(s.src, s.id, s.size, l.data, false); err != nil {
 		return nil, err
 	}
-	return g.edges(ctx, n, m, l.config)
+	steps, err := g.edges(ctx, &n, m, l.config)
+	g.enter(n, s.size)
+	return steps, err
 }
 
-// shape is the media type of a manifest, told by what it holds if neither it nor
-// its descriptor says it.
-func shape(m content.Manifest) string {
-	switch {
-	case m.MediaType != "":
-		return m.MediaType
-	case m.Manifests != nil:
-		return mediaTypeIndex
-	default:
-		return mediaTypeManifest
-	}
-}
+func (s step) mention() mention { return mention{s.id, s.mediaType, s.platform, s.size} }
 
 // edges adds the blobs of a manifest and returns the steps to its children.
 func (g *gatherer) edges(ctx context.Context, n *node, m content.Manifest, config []byte) ([]step, error) {
-	var next []step
-	for _, e := range m.Edges() {
-		var err error
-		switch {
-		case e.Role == content.RoleConfig:
-			err = g.add(n.src, e.To, config, false)
-		case e.Role == content.RoleLayer:
-			err = g.add(n.src, e.To, nil, content.IsForeign(e.To.MediaType))
-		case e.Role == content.RoleManifest && g.follows(m, e.To):
-			n.children = append(n.children, e.To)
-			next = append(next, step{Descriptor: e.To, src: n.src, mayBeAbsent: true})
-		case e.Role == content.RoleManifest:
-			err = g.leaveOut(ctx, n.src, e.To)
-		}
-		if err != nil {
+	if c := m.Config; c != nil {
+		if err := g.add(n.src, n.config, c.Size, config, false); err != nil {
 			return nil, err
 		}
+	}
+	n.first = uint32(g.layers.len())
+	for _, list := range [][]content.Descriptor{m.Layers, m.Blobs} {
+		for _, d := range list {
+			l := layer{g.id(d.Digest), g.words.id(d.MediaType)}
+			g.layers.add(l)
+			n.count++
+			if err := g.add(n.src, l.id, d.Size, nil, content.IsForeign(d.MediaType)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if m.Manifests == nil {
+		return nil, nil
+	}
+	n.first, n.count = uint32(g.children.len()), 0
+	n.flags |= isParent
+	var next []step
+	for _, d := range m.Manifests {
+		if !g.follows(m, d) {
+			if err := g.leaveOut(ctx, n.src, d); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		to := g.mention(d)
+		g.children.add(child{to.id, to.platform, content.IsAttestation(d)})
+		n.count++
+		next = append(next, step{id: to.id, mediaType: to.mediaType, platform: to.platform, size: d.Size, src: n.src, mayBeAbsent: true})
 	}
 	return next, nil
 }
 
 // leaveOut notes a child of other platforms; it is absent if it could not have
 // been taken anyway.
-func (g *gatherer) leaveOut(ctx context.Context, src Source, d content.Descriptor) error {
-	switch _, err := src.Size(ctx, d.Digest); {
+func (g *gatherer) leaveOut(ctx context.Context, src sourceID, d content.Descriptor) error {
+	switch _, err := g.sources[src].Size(ctx, d.Digest); {
 	case errors.Is(err, content.ErrNotFound):
-		g.absent = append(g.absent, d)
+		g.absent = append(g.absent, g.mention(d))
 	case err != nil:
 		return err
 	default:
-		g.leftOut = append(g.leftOut, d)
+		g.leftOut = append(g.leftOut, g.mention(d))
 	}
 	return nil
 }
@@ -345,133 +276,21 @@ func (g *gatherer) leaveOut(ctx context.Context, src Source, d content.Descripto
 // follows says whether the child d of the index m goes into the archive.
 func (g *gatherer) follows(m content.Manifest, d content.Descriptor) bool {
 	switch {
-	case g.chosen == nil || content.IsIndex(d.MediaType) || g.chosen[d.Digest]:
+	case g.chosen == nil || content.IsIndex(d.MediaType) || g.chosen[g.find(d.Digest)]:
 		return true
 	case g.o.NoReferrers || !content.IsAttestation(d):
 		return false
 	}
 	// An attestation goes with the child that it is about, which may be in this
 	// archive under another index too.
-	about := content.Digest(d.Annotations[referenceDigest])
-	return g.chosen[about] && slices.ContainsFunc(m.Manifests, func(c content.Descriptor) bool { return c.Digest == about })
-}
-
-// referenceDigest is the annotation that names what an attestation is about.
-const referenceDigest = "vnd.docker.reference.digest"
-
-func disagree(d content.Descriptor, size int64) error {
-	return content.AtDigest(d.Digest, content.Errorf(content.ErrSize, "one descriptor says %d bytes, another %d", d.Size, size))
-}
-
-// add lists a blob. data are its proven bytes, if they are known.
-func (g *gatherer) add(src Source, d content.Descriptor, data []byte, foreign bool) error {
-	if g.kept+len(data) > maxKept {
-		data = nil
+	about := content.Digest(d.Annotations[content.AnnotationReferenceDigest])
+	if !g.chosen[g.find(about)] {
+		return false
 	}
-	if b := g.blobs[d.Digest]; b != nil {
-		if b.Size != d.Size {
-			return disagree(d, b.Size)
-		}
-		if b.data == nil && data != nil {
-			b.data, g.kept = data, g.kept+len(data)
-		}
-		b.foreign = b.foreign && foreign
-		if b.src != src && !slices.Contains(b.others, src) {
-			b.others = append(b.others, src)
-		}
-		return nil
-	}
-	if d.Size < 0 {
-		return content.AtDigest(d.Digest, content.Errorf(content.ErrSize, "descriptor says %d bytes", d.Size))
-	}
-	g.kept += len(data)
-	g.blobs[d.Digest] = &blob{Descriptor: d, src: src, data: data, foreign: foreign}
-	return nil
-}
-
-// inDigestOrder sorts blobs and drops those that are there twice.
-func inDigestOrder(list []*blob) []*blob {
-	slices.SortFunc(list, func(a, b *blob) int { return cmp.Compare(a.Digest, b.Digest) })
-	return slices.Compact(list)
-}
-
-// locate settles where blobs come from and returns those that are there, in the
-// same order. One that must be there and is not is ErrMissing, one of another size
-// ErrSize. Unless all is set, those that must be there and have one source are
-// taken to be.
-func (g *gatherer) locate(ctx context.Context, list []*blob, all bool) ([]*blob, error) {
-	gone := make([]bool, len(list))
-	err := parallel(ctx, len(list), func(ctx context.Context, i int) (err error) {
-		if all || list[i].foreign || len(list[i].others) > 0 {
-			gone[i], err = list[i].locate(ctx)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	here := list[:0]
-	for i, b := range list {
-		if gone[i] {
-			g.absent = append(g.absent, b.Descriptor)
-			delete(g.blobs, b.Digest)
-			continue
-		}
-		here = append(here, b)
-	}
-	return here, nil
-}
-
-// locate settles on a source that has the blob, and says whether none has and
-// none need.
-func (b *blob) locate(ctx context.Context) (absent bool, err error) {
-	if b.data != nil {
-		return false, nil
-	}
-	for _, src := range append([]Source{b.src}, b.others...) {
-		size, err := src.Size(ctx, b.Digest)
-		if errors.Is(err, content.ErrNotFound) {
-			continue
-		}
-		if err == nil && size != b.Size {
-			err = content.AtDigest(b.Digest, sizeError(size, b.Size))
-		}
-		b.src = src
-		return false, err
-	}
-	if b.foreign {
-		return true, nil
-	}
-	return false, missing(b.Descriptor, "blob")
-}
-
-// report lists what is not in the archive, each once, by digest.
-func (g *gatherer) report(list []content.Descriptor) []content.Descriptor {
-	list = slices.DeleteFunc(slices.Clone(list), func(d content.Descriptor) bool { return g.blobs[d.Digest] != nil })
-	return unique(list)
-}
-
-func unique(list []content.Descriptor) []content.Descriptor {
-	slices.SortStableFunc(list, func(a, b content.Descriptor) int { return cmp.Compare(a.Digest, b.Digest) })
-	return slices.CompactFunc(list, func(a, b content.Descriptor) bool { return a.Digest == b.Digest })
-}
-
-// besides lists the manifests of a plan that an archive of images has no place
-// for: all that were not taken.
-func (g *gatherer) besides(taken map[content.Digest]bool) []content.Descriptor {
-	list := slices.Clone(g.leftOut)
-	for _, n := range g.nodes {
-		if !n.absent && !taken[n.Digest] && !content.IsIndex(n.MediaType) {
-			list = append(list, n.Descriptor)
+	for _, c := range m.Manifests {
+		if c.Digest == about {
+			return true
 		}
 	}
-	return unique(list)
-}
-
-// missingLayer says that what was not found is content that must be there.
-func missingLayer(err error) error {
-	if errors.Is(err, content.ErrNotFound) {
-		return content.Errorf(content.ErrMissing, "%w", err)
-	}
-	return err
+	return false
 }

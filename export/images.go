@@ -1,6 +1,7 @@
 package export
 
 import (
+	"context"
 	"slices"
 
 	"github.com/ocilayout/ocilayout/content"
@@ -13,33 +14,53 @@ import (
 // all entries that lead to it.
 type loadable struct {
 	*node
-	tags []string
+	first, last int32 // entries; loadables.next has those between
 }
 
-// loadables lists the images among the entries that docker can load, in order.
-// Entries of images that it cannot load come back as rest.
-func (p *plan) loadables() (images []loadable, rest []entry) {
-	place := map[content.Digest]int{}
-	for _, e := range p.entries {
+// loadables are the images among the entries that docker can load, in order.
+type loadables struct {
+	*plan
+	list []loadable
+	next []int32 // by entry: the next one of the same image; 0 after the last
+}
+
+// loadables lists them. Entries of images that docker cannot load, and of what is no
+// image, come back as rest.
+func (p *plan) loadables() (images loadables, rest []entry) {
+	images = loadables{plan: p, next: make([]int32, len(p.entries.list))}
+	place := map[digestID]int{}
+	for i, e := range p.entries.list {
 		var n *node
 		if e.image {
-			n = p.runnable(e.node)
+			n = p.runnable(p.here(e.id))
 		}
 		if n == nil || p.cannotLoad(n) != nil {
 			rest = append(rest, e)
 			continue
 		}
-		at, ok := place[n.Digest]
-		if !ok {
-			at = len(images)
-			place[n.Digest] = at
-			images = append(images, loadable{node: n})
+		if at, ok := place[n.id]; ok {
+			images.next[images.list[at].last] = int32(i)
+			images.list[at].last = int32(i)
+			continue
 		}
-		if tag := dockerTag(e.name); tag != "" && !slices.Contains(images[at].tags, tag) {
-			images[at].tags = append(images[at].tags, tag)
-		}
+		place[n.id] = len(images.list)
+		images.list = append(images.list, loadable{n, int32(i), int32(i)})
 	}
 	return images, rest
+}
+
+// tags are the names of an image as docker takes them, each once.
+func (l loadables) tags(image loadable) []string {
+	var tags []string
+	for i := image.first; ; i = l.next[i] {
+		tag := dockerTag(string(l.entries.name(l.entries.list[i])))
+		if tag != "" && !slices.Contains(tags, tag) {
+			tags = append(tags, tag)
+		}
+		if i == image.last {
+			return tags
+		}
+	}
 }
 
 // runnable is the manifest that docker gets of an image: of an index the child
@@ -51,14 +72,14 @@ func (p *plan) runnable(n *node) *node {
 	var list func(n *node, known *content.Platform)
 	list = func(n *node, known *content.Platform) {
 		if known == nil {
-			known = n.platform
+			known = p.platforms.platform(n.platform)
 		}
-		if n.image && known != nil {
+		if n.is(isImage) && known != nil {
 			manifests, platforms = append(manifests, n), append(platforms, *known)
 		}
-		for _, d := range n.children {
-			if child := p.nodes[d.Digest]; child != nil && !child.absent && !content.IsAttestation(d) {
-				list(child, d.Platform)
+		for _, c := range p.childrenOf(n) {
+			if child := p.here(c.id); child != nil && !c.attestation {
+				list(child, p.platforms.platform(c.platform))
 			}
 		}
 	}
@@ -78,19 +99,35 @@ func (p *plan) runnable(n *node) *node {
 
 // cannotLoad says why docker would not load an image; nil if it would.
 func (p *plan) cannotLoad(n *node) error {
-	if !n.image {
-		return content.AtDigest(n.Digest, content.Errorf(content.ErrUnsupported, "not an image"))
+	if !n.is(isImage) {
+		return content.AtDigest(p.digest(n.id), content.Errorf(content.ErrUnsupported, "not an image"))
 	}
-	for _, l := range n.layers {
-		if !content.IsLayer(l.MediaType) {
-			return content.AtDigest(l.Digest, content.Errorf(content.ErrUnsupported, "%q is not a layer that can be read", l.MediaType))
+	for i := range int(n.count) {
+		l := p.layer(n, i)
+		if mediaType := p.words.text(l.mediaType); !content.IsLayer(mediaType) {
+			return content.AtDigest(p.digest(l.id), content.Errorf(content.ErrUnsupported, "%q is not a layer that can be read", mediaType))
 		}
-		if p.blobs[l.Digest] == nil {
-			return content.AtDigest(l.Digest, content.Errorf(content.ErrMissing, "foreign layer is not in the layout"))
+		if !p.is(l.id, isBlob) {
+			return content.AtDigest(p.digest(l.id), content.Errorf(content.ErrMissing, "foreign layer is not in the layout"))
 		}
 	}
-	_, err := imagefs.Layers(n.layers, n.diffIDs)
-	return content.AtDigest(n.Digest, err)
+	_, err := p.layersOf(n)
+	return err
+}
+
+// layersOf pairs the layers of an image with its diffIDs.
+func (p *plan) layersOf(n *node) ([]imagefs.Layer, error) {
+	layers := make([]content.Descriptor, n.count)
+	for i := range layers {
+		l := p.layer(n, i)
+		layers[i] = content.Descriptor{MediaType: p.words.text(l.mediaType), Digest: p.digest(l.id), Size: p.item(l.id).size}
+	}
+	diffIDs := make([]content.Digest, n.diffs)
+	for i := range diffIDs {
+		diffIDs[i] = p.digest(p.diffID(n, i))
+	}
+	paired, err := imagefs.Layers(layers, diffIDs)
+	return paired, content.AtDigest(p.digest(n.id), err)
 }
 
 // dockerTag is a name as docker load takes it, or "" for one that it would refuse:
@@ -103,15 +140,45 @@ func dockerTag(name string) string {
 	return layout.FamiliarName(full)
 }
 
-// dockerManifest is docker's manifest.json of the images, with the members that
-// config and layers are in.
-func dockerManifest(images []loadable, config, layer func(n *node, i int) string) ([]byte, error) {
-	list := make([]docker.Image, len(images))
-	for i, image := range images {
-		list[i] = docker.Image{Config: config(image.node, 0), RepoTags: image.tags}
-		for l := range image.layers {
-			list[i].Layers = append(list[i].Layers, layer(image.node, l))
+// ociManifest is docker's manifest.json of images whose configs and layers are blobs
+// of a layout.
+type ociManifest struct{ loadables }
+
+// each calls write with the bytes of the images, one after the other.
+func (m ociManifest) each(ctx context.Context, write func(raw []byte) error) error {
+	for i, image := range m.list {
+		one := docker.Image{Config: blobName(m.digest(image.config)), RepoTags: m.tags(image)}
+		for l := range int(image.count) {
+			one.Layers = append(one.Layers, blobName(m.digest(m.layer(image.node, l).id)))
+		}
+		raw, err := docker.Marshal([]docker.Image{one})
+		if err != nil {
+			return err
+		}
+		if raw = raw[:len(raw)-1]; i > 0 {
+			raw[0] = ',' // in place of the bracket
+		}
+		if err := write(raw); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 	}
-	return docker.Marshal(list)
+	return write([]byte("]"))
+}
+
+func (m ociManifest) size(ctx context.Context) (size int64, err error) {
+	err = m.each(ctx, func(raw []byte) error {
+		size += int64(len(raw))
+		return nil
+	})
+	return size, err
+}
+
+func (m ociManifest) write(ctx context.Context, f *filler) error {
+	return m.each(ctx, func(raw []byte) error {
+		_, err := f.Write(raw)
+		return err
+	})
 }

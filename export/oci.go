@@ -2,8 +2,8 @@ package export
 
 import (
 	"context"
+	"encoding/hex"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 
@@ -19,44 +19,86 @@ import (
 // their digests, and index.json last.
 type ociArchive struct {
 	*plan
-	tar *tarball
+	tar   *tarball
+	blobs []digestID
 }
 
 func newOCIArchive(ctx context.Context, p *plan) (archive, error) {
-	blobs, err := p.locate(ctx, inDigestOrder(slices.Collect(maps.Values(p.blobs))), false)
+	blobs, err := p.locate(ctx, p.allBlobs(), false)
 	if err != nil {
 		return nil, err
 	}
 	marker := `{"imageLayoutVersion":"` + ocispec.ImageLayoutVersion + `"}`
-	members := make([]member, 0, len(blobs)+3)
-	members = append(members, dataMember(ocispec.ImageLayoutFile, []byte(marker)))
-	if images, _ := p.loadables(); len(images) > 0 {
-		manifest, err := dockerManifest(images,
-			func(n *node, _ int) string { return blobName(n.config.Digest) },
-			func(n *node, i int) string { return blobName(n.layers[i].Digest) })
+	m := layoutMembers{graph: p.graph, blobs: blobs, head: memberList{dataMember(ocispec.ImageLayoutFile, []byte(marker))}}
+	if images, _ := p.loadables(); len(images.list) > 0 {
+		manifest := ociManifest{images}
+		size, err := manifest.size(ctx)
 		if err != nil {
 			return nil, err
 		}
-		members = append(members, dataMember(docker.ManifestName, manifest))
+		m.head = append(m.head, member{name: docker.ManifestName, size: size, body: manifest.write})
 	}
-	for _, b := range blobs {
-		members = append(members, member{size: b.Size, blob: b})
+	m.tail = member{name: ocispec.ImageIndexFile, size: p.entries.size, body: p.entries.index}
+	t, err := newTarball(m, p.o.Time)
+	return &ociArchive{p, t, blobs}, err
+}
+
+// layoutMembers are those of an image layout.
+type layoutMembers struct {
+	*graph
+	head  memberList
+	blobs []digestID
+	tail  member
+}
+
+func (m layoutMembers) len() int { return len(m.head) + len(m.blobs) + 1 }
+
+// other is a member that is no blob.
+func (m layoutMembers) other(i int) member {
+	if i < len(m.head) {
+		return m.head[i]
 	}
-	members = append(members, dataMember(ocispec.ImageIndexFile, indexJSON(p.entries)))
-	t, err := newTarball(members, p.o.Time)
-	return &ociArchive{p, t}, err
+	return m.tail
+}
+
+// blobAt is the blob that is member i, if it is one.
+func (m layoutMembers) blobAt(i int) (id digestID, ok bool) {
+	if i -= len(m.head); i >= 0 && i < len(m.blobs) {
+		return m.blobs[i], true
+	}
+	return 0, false
+}
+
+func (m layoutMembers) describe(i int, name []byte) ([]byte, int64) {
+	if id, ok := m.blobAt(i); ok {
+		return m.appendName(name, id), m.items.at(int(id)).size
+	}
+	other := m.other(i)
+	return append(name, other.name...), other.size
+}
+
+func (m layoutMembers) put(ctx context.Context, i int, f *filler) error {
+	if id, ok := m.blobAt(i); ok {
+		return f.blob(ctx, m.blob(id))
+	}
+	return m.other(i).put(ctx, f)
 }
 
 func dataMember(name string, data []byte) member {
 	return member{name: name, size: int64(len(data)), data: data}
 }
 
-func blobName(d content.Digest) string { return string(appendBlobName(nil, d)) }
+// appendName appends where a layout has a blob (image-spec image-layout.md).
+func (g *graph) appendName(b []byte, id digestID) []byte {
+	if sum, ok := g.sha256(id); ok {
+		return hex.AppendEncode(append(b, "blobs/sha256/"...), sum[:])
+	}
+	return append(b, blobName(g.digest(id))...)
+}
 
-// appendBlobName appends where a layout has the blob d (image-spec image-layout.md).
-func appendBlobName(b []byte, d content.Digest) []byte {
+func blobName(d content.Digest) string {
 	alg, encoded, _ := strings.Cut(string(d), ":")
-	return append(append(append(append(b, "blobs/"...), alg...), '/'), encoded...)
+	return "blobs/" + alg + "/" + encoded
 }
 
 func (a *ociArchive) result() Result { return a.resultOf() }
@@ -71,7 +113,7 @@ func (a *ociArchive) writeFile(ctx context.Context, f *durable.File) (int64, err
 // writeStream looks for all blobs before a byte leaves; writeFile learns of one
 // that is missing when it comes to it.
 func (a *ociArchive) writeStream(ctx context.Context, w io.Writer) (int64, error) {
-	if _, err := a.locate(ctx, slices.Collect(maps.Values(a.blobs)), true); err != nil {
+	if _, err := a.locate(ctx, slices.Clone(a.blobs), true); err != nil {
 		return 0, err
 	}
 	return a.tar.total, a.tar.writeTo(ctx, w)

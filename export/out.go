@@ -127,10 +127,10 @@ func toSpecial(ctx context.Context, path string, a archive) (Result, error) {
 
 // resultOf says what a plan holds; the forms change what is different in them.
 func (p *plan) resultOf() Result {
-	r := Result{Form: p.o.Form, Images: []Item{}, Blobs: len(p.blobs), Absent: p.report(p.absent), LeftOut: p.report(p.leftOut)}
-	for _, e := range p.entries {
-		item := Item{e.name, e.dgst, e.mediaType, e.subject}
-		if e.subject != "" {
+	r := Result{Form: p.o.Form, Images: []Item{}, Blobs: p.blobs, Absent: p.report(p.absent), LeftOut: p.report(p.leftOut)}
+	for _, e := range p.entries.list {
+		item := Item{string(p.entries.name(e)), p.digest(e.id), p.words.text(e.mediaType), p.digest(e.subject)}
+		if e.subject != 0 {
 			r.Referrers++
 		}
 		if e.image {

@@ -12,20 +12,20 @@ import (
 	"github.com/ocilayout/ocilayout/layout"
 )
 
-// readProven reads the whole of a small blob, of at most max bytes, and proves it.
-// It is content.FetchAll in fewer steps, since an archive may have a manifest and
-// a config for every few kilobytes.
-func readProven(ctx context.Context, src Source, d content.Descriptor, max int64) (data []byte, err error) {
-	if d.Size > max {
-		return nil, content.AtDigest(d.Digest, content.Errorf(content.ErrRefused, "%d bytes are over the limit of %d", d.Size, max))
+// readProven reads the whole of a small blob, of at most max bytes, into room and
+// proves it. It is content.FetchAll in fewer steps, since an archive may have a
+// manifest and a config for every few kilobytes.
+func readProven(ctx context.Context, src Source, d content.Digest, size, max int64, room *slab) (data []byte, err error) {
+	if size > max {
+		return nil, content.AtDigest(d, content.Errorf(content.ErrRefused, "%d bytes are over the limit of %d", size, max))
 	}
-	if d.Size >= 0 && d.Size <= keptBlob {
-		buf := make([]byte, d.Size+1)
+	if size >= 0 && size <= keptBlob {
+		buf := room.take(int(size) + 1)
 		if readSmall(src, d, buf) {
-			return buf[:d.Size], nil
+			return buf[:size], nil
 		}
 	}
-	r, err := openBlob(ctx, src, d.Digest)
+	r, err := openBlob(ctx, src, d)
 	if err != nil {
 		return nil, err
 	}
@@ -34,19 +34,19 @@ func readProven(ctx context.Context, src Source, d content.Descriptor, max int64
 			err = closeErr
 		}
 	}()
-	if r.Size() != d.Size {
-		return nil, content.AtDigest(d.Digest, sizeError(r.Size(), d.Size))
+	if r.Size() != size {
+		return nil, content.AtDigest(d, sizeError(r.Size(), size))
 	}
-	data = make([]byte, d.Size)
+	data = room.take(int(size))
 	if n, err := r.ReadAt(data, 0); n < len(data) {
 		if err == io.EOF {
-			err = sizeError(int64(n), d.Size)
+			err = sizeError(int64(n), size)
 		}
-		return nil, content.AtDigest(d.Digest, err)
+		return nil, content.AtDigest(d, err)
 	}
-	h := d.Digest.Algorithm().Hash()
+	h := d.Algorithm().Hash()
 	h.Write(data)
-	return data, content.AtDigest(d.Digest, judge(d.Digest, h))
+	return data, content.AtDigest(d, judge(d, h))
 }
 
 // A smallSource is a Source that reads small blobs faster than it opens them: see
@@ -55,27 +55,21 @@ type smallSource interface {
 	ReadSmall(d content.Digest, buf []byte) (n int, ok bool)
 }
 
-// readSmall reads a blob into a buffer that is larger than it, and says whether that
-// is the right one. If not, opening it will tell why.
-func readSmall(src Source, d content.Descriptor, buf []byte) bool {
+// readSmall reads a blob into a buffer that is one byte larger than it, and says
+// whether that is the right one. If not, opening it will tell why.
+func readSmall(src Source, d content.Digest, buf []byte) bool {
 	s, ok := src.(smallSource)
-	encoded, isSHA256 := strings.CutPrefix(string(d.Digest), "sha256:")
+	want, isSHA256 := parseSHA256(d)
 	if !ok || !isSHA256 {
 		return false
 	}
-	n, ok := s.ReadSmall(d.Digest, buf)
-	if !ok || int64(n) != d.Size {
-		return false
-	}
-	sum := sha256.Sum256(buf[:n])
-	var text [2 * sha256.Size]byte
-	hex.Encode(text[:], sum[:])
-	return string(text[:]) == encoded
+	n, ok := s.ReadSmall(d, buf)
+	return ok && n == len(buf)-1 && sha256.Sum256(buf[:n]) == want
 }
 
 // openBlob opens a blob of an algorithm that can be verified.
 func openBlob(ctx context.Context, src Source, d content.Digest) (layout.BlobAt, error) {
-	if !strings.HasPrefix(string(d), "sha256:") && !content.Verifiable(d) {
+	if !strings.HasPrefix(string(d), sha256Prefix) && !content.Verifiable(d) {
 		return nil, unverifiable(d)
 	}
 	return src.ReaderAt(ctx, d)

@@ -28,44 +28,45 @@ func newRootArchive(ctx context.Context, p *plan) (archive, error) {
 	if err != nil {
 		return nil, err
 	}
-	layers, err := imagefs.Layers(image.layers, image.diffIDs)
+	layers, err := p.layersOf(image)
 	if err != nil {
-		return nil, content.AtDigest(image.Digest, err)
+		return nil, err
 	}
-	tree, err := imagefs.Build(ctx, image.src, layers, p.o.Limits)
+	src := p.sources[image.src]
+	tree, err := imagefs.Build(ctx, src, layers, p.o.Limits)
 	if err != nil {
 		return nil, missingLayer(err)
 	}
-	return &rootArchive{plan: p, image: image, src: image.src, tree: tree}, nil
+	return &rootArchive{plan: p, image: image, src: src, tree: tree}, nil
 }
 
 // oneImage is the image among the entries, of which there must be one.
 func (p *plan) oneImage() (*node, error) {
 	var image *node
-	for _, e := range p.entries {
+	for _, e := range p.entries.list {
 		switch {
 		case !e.image && e.chosen:
-			return nil, content.At(e.name, content.Errorf(content.ErrUnsupported, "is no image and has no files"))
+			return nil, content.At(string(p.entries.name(e)), content.Errorf(content.ErrUnsupported, "is no image and has no files"))
 		case !e.image:
 			continue
-		case image != nil && image.Digest != e.node.Digest:
+		case image != nil && image.id != e.id:
 			return nil, content.Errorf(content.ErrInvalid, "a root filesystem is that of one image; say which")
 		}
-		image = e.node
+		image = p.here(e.id)
 	}
 	if image == nil {
 		return nil, content.Errorf(content.ErrNotFound, "there is no image")
 	}
 	run := p.runnable(image)
 	if run == nil {
-		return nil, content.AtDigest(image.Digest, content.Errorf(content.ErrMissing, "none of the index's images is there"))
+		return nil, content.AtDigest(p.digest(image.id), content.Errorf(content.ErrMissing, "none of the index's images is there"))
 	}
 	return run, nil
 }
 
 func (a *rootArchive) result() Result {
 	r := a.resultOf()
-	r.Artifacts, r.LeftOut = nil, a.besides(map[content.Digest]bool{a.image.Digest: true})
+	r.Artifacts, r.LeftOut = nil, a.besidesTaken(map[digestID]bool{a.image.id: true})
 	r.Blobs = a.files
 	return r
 }

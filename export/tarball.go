@@ -14,113 +14,107 @@ import (
 	"github.com/ocilayout/ocilayout/internal/tarx"
 )
 
-// A member of an archive: its bytes are those of a blob, or data, or what body
-// puts.
+// A member of an archive: its bytes are data, or what body puts.
 type member struct {
 	name string
 	size int64
-	blob *blob // named by its digest if name is empty
 	data []byte
 	body func(ctx context.Context, f *filler) error // exactly size bytes
 }
 
-// called appends the member's name to b.
-func (m member) called(b []byte) []byte {
-	if m.name != "" {
-		return append(b, m.name...)
-	}
-	return appendBlobName(b, m.blob.Digest)
-}
-
+// put writes the bytes of a member.
 func (m member) put(ctx context.Context, f *filler) error {
-	switch {
-	case m.blob != nil:
-		return f.blob(ctx, m.blob)
-	case m.body != nil:
+	if m.body != nil {
 		return m.body(ctx, f)
 	}
 	_, err := f.Write(m.data)
 	return err
 }
 
+// members are those of an archive, in order. There may be very many, so that they
+// are made when they are asked for.
+type members interface {
+	len() int
+	// size is that of member i; its name is appended to name.
+	describe(i int, name []byte) (called []byte, size int64)
+	put(ctx context.Context, i int, f *filler) error
+}
+
+// memberList is members that are few.
+type memberList []member
+
+func (l memberList) len() int { return len(l) }
+
+func (l memberList) describe(i int, name []byte) ([]byte, int64) {
+	return append(name, l[i].name...), l[i].size
+}
+
+func (l memberList) put(ctx context.Context, i int, f *filler) error { return l[i].put(ctx, f) }
+
 // A tarball is an archive that is laid out before any of it is written: so its
 // members can be written at their places in any order.
 type tarball struct {
-	members []member
-	offsets []int64 // of the headers
+	members
+	runs    []run
 	headers *headerMaker
 	total   int64
 }
 
+// A run is some consecutive members that one worker writes: a large one alone,
+// small ones together.
+type run struct {
+	from, to  int
+	off, size int64
+}
+
 // newTarball lays members out.
-func newTarball(members []member, mtime time.Time) (*tarball, error) {
+func newTarball(m members, mtime time.Time) (*tarball, error) {
 	headers, err := newHeaderMaker(mtime)
 	if err != nil {
 		return nil, err
 	}
-	t := &tarball{members: members, offsets: make([]int64, len(members)), headers: headers}
-	var name []byte
-	for i, m := range members {
-		name = m.called(name[:0])
-		header, err := headers.size(name, m.size)
+	t := &tarball{members: m, headers: headers}
+	var room [256]byte
+	for i := range m.len() {
+		name, bytes := m.describe(i, room[:0])
+		header, err := headers.size(name, bytes)
 		if err != nil {
 			return nil, err
 		}
-		t.offsets[i] = t.total
-		t.total += header + m.size + tarx.Padding(m.size)
+		size := header + bytes + tarx.Padding(bytes)
+		if n := len(t.runs); n > 0 && t.runs[n-1].size+size <= bufferSize {
+			t.runs[n-1].to = i + 1
+			t.runs[n-1].size += size
+		} else {
+			t.runs = append(t.runs, run{i, i + 1, t.total, size})
+		}
+		t.total += size
 	}
 	t.total += tarx.TrailerSize
 	return t, nil
 }
 
-// A run is some consecutive members that one worker writes.
-type run struct {
-	from, to int
-	size     int64
-}
-
-// runs cuts the members into runs: a large member alone, small ones together.
-func (t *tarball) runs() []run {
-	var runs []run
-	for i := range t.members {
-		size := t.end(i) - t.offsets[i]
-		if n := len(runs); n > 0 && runs[n-1].size+size <= bufferSize {
-			runs[n-1].to = i + 1
-			runs[n-1].size += size
-			continue
-		}
-		runs = append(runs, run{i, i + 1, size})
-	}
-	return runs
-}
-
-// end is where the member after i begins.
-func (t *tarball) end(i int) int64 {
-	if i+1 < len(t.offsets) {
-		return t.offsets[i+1]
-	}
-	return t.total - tarx.TrailerSize
-}
-
 // fill puts the members of a run, with headers and padding.
 func (t *tarball) fill(ctx context.Context, f *filler, r run) error {
-	var name []byte
+	var room [256]byte
 	for i := r.from; i < r.to; i++ {
-		m := t.members[i]
-		name = m.called(name[:0])
-		if err := t.headers.put(f, name, m.size); err != nil {
+		name, size := t.describe(i, room[:0])
+		if err := t.headers.put(f, name, size); err != nil {
 			return err
 		}
 		at := f.position()
-		if err := m.put(ctx, f); err != nil {
+		if err := t.put(ctx, i, f); err != nil {
 			return err
 		}
-		if f.position() != at+m.size || at != t.end(i)-m.size-tarx.Padding(m.size) {
+		if f.position() != at+size {
 			return content.At(string(name), content.Errorf(content.ErrSize, "member is not as large as it was laid out"))
 		}
-		if err := f.zeros(tarx.Padding(m.size)); err != nil {
+		if err := f.zeros(tarx.Padding(size)); err != nil {
 			return err
 		}
+	}
+	if f.position() != r.off+r.size {
+		return content.Errorf(content.ErrSize, "members are not where they were laid out")
 	}
 	return f.flush()
 }
@@ -128,11 +122,11 @@ func (t *tarball) fill(ctx context.Context, f *filler, r run) error {
 // writeAt writes the archive to a file that has its length already, all zeros: the
 // largest runs first, on all cores.
 func (t *tarball) writeAt(ctx context.Context, w io.WriterAt) error {
-	runs := t.runs()
+	runs := slices.Clone(t.runs)
 	slices.SortStableFunc(runs, func(a, b run) int { return cmp.Compare(b.size, a.size) })
 	report := meter(ctx, t.total-tarx.TrailerSize)
 	return parallel(ctx, len(runs), func(ctx context.Context, i int) error {
-		f := newFiller(t.offsets[runs[i].from], writesAt(w, report))
+		f := newFiller(runs[i].off, writesAt(w, report))
 		defer f.close()
 		return t.fill(ctx, f, runs[i])
 	})
@@ -172,7 +166,7 @@ func (t *tarball) writeTo(ctx context.Context, w io.Writer) error {
 	queue := make(chan chan *[]byte, ahead-1) // runs in order
 	g.Go(func() error {
 		defer close(queue)
-		for _, r := range t.runs() {
+		for _, r := range t.runs {
 			ready := make(chan *[]byte, waiting)
 			select {
 			case queue <- ready:
@@ -223,7 +217,7 @@ func drain(ctx context.Context, w io.Writer, ready <-chan *[]byte, report func(i
 // prepare sends the buffers of one run and closes ready, unless it fails: then the
 // context tells the writer.
 func (t *tarball) prepare(ctx context.Context, r run, ready chan<- *[]byte) error {
-	f := newFiller(t.offsets[r.from], func(buf *[]byte, _ int64) (*[]byte, error) {
+	f := newFiller(r.off, func(buf *[]byte, _ int64) (*[]byte, error) {
 		select {
 		case ready <- buf:
 			return buffers.Get().(*[]byte), nil
