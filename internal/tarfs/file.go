@@ -14,7 +14,7 @@ import (
 // fs.ErrNotExist as well, or around content.ErrRefused for a link that leads
 // outside or in circles, or for a device, fifo or the like.
 func (f *FS) Open(name string) (fs.File, error) {
-	if !fs.ValidPath(name) {
+	if !validPath(name) {
 		return nil, fail("open", name, errInvalidPath)
 	}
 	m, err := f.resolve(name)
@@ -34,7 +34,7 @@ func (f *FS) Open(name string) (fs.File, error) {
 // Stat describes what name means, links followed. Errors are those of Open, but
 // devices and the like can be described.
 func (f *FS) Stat(name string) (fs.FileInfo, error) {
-	if !fs.ValidPath(name) {
+	if !validPath(name) {
 		return nil, fail("stat", name, errInvalidPath)
 	}
 	m, err := f.resolve(name)
@@ -70,7 +70,7 @@ func (f *FS) ReadLink(name string) (string, error) {
 
 // lookup returns the member at name; links are followed in its parents only.
 func (f *FS) lookup(op, name string) (Member, error) {
-	if !fs.ValidPath(name) {
+	if !validPath(name) {
 		return Member{}, fail(op, name, errInvalidPath)
 	}
 	if m, ok := f.at(name); ok {
@@ -89,7 +89,7 @@ func (f *FS) lookup(op, name string) (Member, error) {
 
 // ReadDir lists the directory name, sorted.
 func (f *FS) ReadDir(name string) ([]fs.DirEntry, error) {
-	if !fs.ValidPath(name) {
+	if !validPath(name) {
 		return nil, fail("readdir", name, errInvalidPath)
 	}
 	m, err := f.resolve(name)

@@ -230,7 +230,7 @@ func (f *FS) regular(name string) (Member, error) {
 // Section returns the bytes of the regular file name, links followed, where they
 // are. Errors are those of Open.
 func (f *FS) Section(name string) (*io.SectionReader, error) {
-	if !fs.ValidPath(name) {
+	if !validPath(name) {
 		return nil, fail("open", name, errInvalidPath)
 	}
 	m, err := f.regular(name)
@@ -244,6 +244,10 @@ func (f *FS) Section(name string) (*io.SectionReader, error) {
 func (f *FS) SectionOf(m Member) *io.SectionReader {
 	return io.NewSectionReader(f.r, m.Offset, m.Size)
 }
+
+// validPath is fs.ValidPath for names of any bytes, which archives have as file
+// systems do: what a directory lists can be opened.
+func validPath(name string) bool { return fs.ValidPath(strings.ToValidUTF8(name, "?")) }
 
 var errInvalidPath = content.Errorf(content.ErrInvalid, "%w", fs.ErrInvalid)
 
