@@ -17,6 +17,9 @@ type Limits struct {
 	Ratio int64
 	// Members is the most members that an archive or a layer may have; 4 million.
 	Members int
+	// Tree is the most bytes of memory, about, that a list of the files of an image
+	// may take: some 300 and its name for each file; 1 GiB.
+	Tree int64
 	// Nodes is the most manifests that one walk visits; 4 million.
 	Nodes int
 }
@@ -29,6 +32,7 @@ func (l Limits) WithDefaults() Limits {
 	setDefault(&l.Layer, 1<<40)
 	setDefault(&l.Ratio, 1100)
 	setDefault(&l.Members, 4<<20)
+	setDefault(&l.Tree, 1<<30)
 	setDefault(&l.Nodes, 4<<20)
 	return l
 }

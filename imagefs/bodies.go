@@ -40,7 +40,7 @@ func (t *Tree) layerBodies(ctx context.Context, f content.Fetcher, l Layer, want
 	r := tarx.NewReader(stream, tarx.Limits{MaxMembers: t.limits.Members, RawNames: true})
 	for member := int32(0); len(wanted) > 0; member++ {
 		if _, err := r.Next(); err == io.EOF {
-			return content.Errorf(content.ErrCorrupt, "layer has fewer members than when it was read first")
+			return errFewer()
 		} else if err != nil {
 			return err
 		}

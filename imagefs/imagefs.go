@@ -2,21 +2,28 @@
 // each other (image-spec layer.md, "Applying Changesets"): whiteouts and opaque
 // directories applied, hard links joined across layers, and nothing unpacked.
 //
-// [Build] reads the headers of all layers once and keeps a tree of them, some
-// 300 bytes a file; file contents are read by a second pass over the layers,
-// [Tree.Bodies]. Every layer is proven by its digest and its diffID on each pass.
+// [Build] reads the headers of all layers once and keeps a [Tree] of them, some
+// 300 bytes a file. [Tree.Files] lists it, [Tree.Lookup] finds a path in it,
+// [Tree.Bodies] reads the contents of all files in a second pass, and [Tree.FS]
+// is an io/fs.FS of it. [Find] looks for one file and reads layers from the
+// highest down, no more of them than the answer takes. [Scan] lists a single
+// layer as it is. What is read is proven on each pass, as [OpenLayer] says.
 package imagefs
 
 import (
+	"cmp"
 	"context"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ocilayout/ocilayout/content"
 )
 
-// A Layer is one layer of an image and what it decompresses to.
+// A Layer is one layer of an image and what it decompresses to. Without a DiffID
+// the layer is proven by its own digest alone, which costs a fifth less: nobody
+// can have changed it then, but whether the config agrees is not looked at.
 type Layer struct {
 	content.Descriptor
 	DiffID content.Digest
@@ -54,23 +61,24 @@ type want struct{ member, body int32 }
 
 // Build reads the headers of the layers, the lowest first, from f, several
 // layers at once, and merges them. A layer that is not a valid tar, or not what
-// its digest and diffID say, is ErrCorrupt; a name that leaves the root, and what
-// exceeds the limits, is ErrRefused; a layer of unknown form is ErrUnsupported.
+// its digest and diffID say, is ErrCorrupt; a name that leads out of the root, and
+// what exceeds the limits, is ErrRefused; a layer of unknown form is ErrUnsupported.
 func Build(ctx context.Context, f content.Fetcher, layers []Layer, limits content.Limits) (*Tree, error) {
 	limits = limits.WithDefaults()
+	room := newRoom(limits)
 	members := make([][]member, len(layers))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i, l := range layers {
+	for _, i := range largestFirst(layers) {
 		g.Go(func() (err error) {
-			members[i], err = scan(ctx, f, l, limits)
-			return content.AtDigest(l.Digest, err)
+			members[i], _, err = scan(ctx, f, layers[i], limits, room, nil)
+			return content.AtDigest(layers[i].Digest, err)
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	m := newMerger()
+	m := newMerger(room)
 	for i, l := range layers {
 		if err := m.layer(int32(i), members[i]); err != nil {
 			return nil, content.AtDigest(l.Digest, err)
@@ -78,6 +86,18 @@ func Build(ctx context.Context, f content.Fetcher, layers []Layer, limits conten
 		members[i] = nil
 	}
 	t := &Tree{root: m.root, layers: layers, limits: limits, wanted: make([][]want, len(layers))}
-	t.finish()
+	if err := t.finish(); err != nil {
+		return nil, err
+	}
 	return t, nil
+}
+
+// largestFirst is the order in which work on layers ends soonest.
+func largestFirst(layers []Layer) []int {
+	order := make([]int, len(layers))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(layers[b].Size, layers[a].Size) })
+	return order
 }

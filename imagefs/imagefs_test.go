@@ -211,7 +211,7 @@ func TestVerdicts(t *testing.T) {
 		t.Errorf("a corrupt layer: %v", err)
 	}
 	delete(s, layers[0].Digest)
-	if _, err := imagefs.Build(ctx, s, layers[:1], content.Limits{}); !errors.Is(err, content.ErrNotFound) {
+	if _, err := imagefs.Build(ctx, s, layers[:1], content.Limits{}); !errors.Is(err, content.ErrMissing) {
 		t.Errorf("an absent layer: %v", err)
 	}
 	for name, edit := range map[string]func(*imagefs.Layer){

@@ -29,24 +29,20 @@ type inode struct {
 
 func (n *inode) isDir() bool { return n.kind == tar.TypeDir }
 
-// maxLinks is how many symbolic links one path may lead through, and maxPath how
-// long it may become by them.
-const (
-	maxLinks = 255
-	maxPath  = 64 << 10
-)
-
 // merger lays layers on each other.
 type merger struct {
-	root *node
-	n    int32 // the layer at hand
-	list []member
-	dirs map[string]bool // directories that the layer lists; nil until asked for
+	root  *node
+	room  *room
+	steps int
+	n     int32 // the layer at hand
+	list  []member
+	dirs  map[string]bool // directories that the layer lists; nil until asked for
+	upper *upper          // if there are layers below that are not read
 }
 
-func newMerger() *merger {
-	m := &merger{}
-	m.root = m.implied(nil)
+func newMerger(room *room) *merger {
+	m := &merger{room: room}
+	m.root = impliedDir(nil, 0)
 	return m
 }
 
@@ -75,21 +71,35 @@ func (m *merger) layer(n int32, members []member) error {
 // hide removes what a whiteout names, or what is in the directory that an opaque
 // one stands in.
 func (m *merger) hide(target string, opaque bool) error {
+	m.upper.turns(m.n, -1)
 	dir, name := path.Split(target)
-	parent, err := m.walk(dir, below)
+	how := below
+	if m.upper != nil {
+		how = marking
+	}
+	parent, err := m.walk(dir, how)
 	switch {
 	case err != nil || parent == nil:
 		return err
 	case !opaque:
 		delete(parent.children, name)
+		m.upper.hides(m, parent, target)
 		return nil
 	case name == ".":
 		clear(m.root.children)
+		m.upper.clears(m, m.root, target)
 		return nil
 	}
+	n := parent.children[name]
+	if n == nil && how == marking {
+		if n, err = m.implied(parent, name, how); err != nil {
+			return err
+		}
+	}
 	// A link there is not followed: the directory that is opaque replaces it.
-	if n := parent.children[name]; n != nil && n.isDir() {
+	if n != nil && n.isDir() {
 		clear(n.children)
+		m.upper.clears(m, n, target)
 	}
 	return nil
 }
@@ -103,18 +113,23 @@ func (m *merger) add(f member, place int32) error {
 		m.root.inode = &inode{attributes: f.attributes, layer: m.n, member: place}
 		return nil
 	}
+	if f.kind == tar.TypeSymlink {
+		m.upper.turns(m.n, place)
+	}
 	dir, name := path.Split(f.name)
 	parent, err := m.walk(dir, making)
 	if err != nil {
 		return err
 	}
+	m.upper.adds(f.name)
 	here := parent.children[name]
 	if f.kind == tar.TypeLink {
-		return m.link(parent, name, f.linkname)
+		return m.link(parent, name, f, place)
 	}
 	i := &inode{attributes: f.attributes, layer: m.n, member: place}
 	if here != nil && here.isDir() && i.isDir() {
 		here.inode = i
+		m.upper.lists(here)
 		return nil
 	}
 	m.put(parent, name, i)
@@ -122,108 +137,56 @@ func (m *merger) add(f member, place int32) error {
 }
 
 // link makes a further name of a file that is in the tree already.
-func (m *merger) link(parent *node, name, target string) error {
-	clean, err := cleanName(target)
+func (m *merger) link(parent *node, name string, f member, place int32) error {
+	clean, err := cleanName(f.linkname)
 	if err != nil {
 		return err
 	}
+	sure := m.upper.isSure()
 	dir, base := path.Split(clean)
 	there, err := m.walk(dir, looking)
 	if err != nil {
 		return err
 	}
+	m.upper.setSure(sure)
 	var file *node
 	if there != nil {
 		file = there.children[base]
 	}
 	switch {
+	case m.upper != nil && (file == nil || file.isDir()):
+		m.put(parent, name, &inode{attributes: f.attributes, layer: m.n, member: place})
 	case file == nil:
-		return content.Errorf(content.ErrCorrupt, "hard link to %q, which is not there", target)
+		return content.Errorf(content.ErrCorrupt, "hard link to %q, which is not there", f.linkname)
 	case file.isDir():
-		return content.Errorf(content.ErrCorrupt, "hard link to the directory %q", target)
-	case file == parent.children[name]:
-		return nil
+		return content.Errorf(content.ErrCorrupt, "hard link to the directory %q", f.linkname)
+	case file != parent.children[name]:
+		m.put(parent, name, file.inode)
 	}
-	m.put(parent, name, file.inode)
 	return nil
 }
 
-func (m *merger) put(parent *node, name string, i *inode) *node {
+func (m *merger) put(parent *node, name string, i *inode) {
 	n := &node{inode: i, parent: parent}
 	if i.isDir() {
 		n.children = map[string]*node{}
 	}
+	m.upper.places(n, name, making)
 	parent.children[strings.Clone(name)] = n // not a piece of a long path
-	return n
 }
 
-// implied is a directory that no layer lists, as a tar extractor would make it.
-func (m *merger) implied(parent *node) *node {
-	i := &inode{attributes: attributes{kind: tar.TypeDir, mode: 0o755, mtime: time.Unix(0, 0)}, layer: m.n, member: -1}
+// implied makes a directory that no layer lists, as a tar extractor would.
+func (m *merger) implied(parent *node, name string, how way) (*node, error) {
+	if err := m.room.take(memberCost + len(name)); err != nil {
+		return nil, err
+	}
+	n := impliedDir(parent, m.n)
+	m.upper.places(n, name, how)
+	parent.children[strings.Clone(name)] = n
+	return n, nil
+}
+
+func impliedDir(parent *node, layer int32) *node {
+	i := &inode{attributes: attributes{kind: tar.TypeDir, mode: 0o755, mtime: time.Unix(0, 0)}, layer: layer, member: -1}
 	return &node{inode: i, parent: parent, children: map[string]*node{}}
-}
-
-// A way says what a walk does about directories that are not there.
-type way uint8
-
-const (
-	looking way = iota // finds nil
-	below              // as looking, in what lower layers hold and the layer at hand leaves
-	making             // makes them
-)
-
-// walk finds the directory at path as a kernel would whose root is the image's:
-// symbolic links are followed and never lead out.
-func (m *merger) walk(path string, how way) (*node, error) {
-	rest := path
-	at, links := m.root, 0
-	for rest != "" {
-		var name string
-		name, rest, _ = strings.Cut(rest, "/")
-		switch name {
-		case "", ".":
-			continue
-		case "..":
-			if at.parent != nil {
-				at = at.parent
-			}
-			continue
-		}
-		next := at.children[name]
-		switch {
-		case next != nil && next.isDir():
-		case next != nil && next.kind == tar.TypeSymlink:
-			if how == below && links == 0 && m.lists(path[:len(path)-len(rest)]) {
-				return nil, nil // a directory takes the link's place
-			}
-			if links++; links > maxLinks || len(next.linkname)+len(rest) > maxPath {
-				return nil, content.Errorf(content.ErrCorrupt, "too many symbolic links in the path")
-			}
-			if strings.HasPrefix(next.linkname, "/") {
-				at = m.root
-			}
-			rest = next.linkname + "/" + rest
-			continue
-		case how != making:
-			return nil, nil
-		default:
-			next = m.implied(at)
-			at.children[strings.Clone(name)] = next
-		}
-		at = next
-	}
-	return at, nil
-}
-
-// lists says whether the layer at hand has a directory of this path.
-func (m *merger) lists(path string) bool {
-	if m.dirs == nil {
-		m.dirs = map[string]bool{}
-		for _, f := range m.list {
-			if f.kind == tar.TypeDir {
-				m.dirs[f.name] = true
-			}
-		}
-	}
-	return m.dirs[strings.Trim(path, "/")]
 }

@@ -3,6 +3,7 @@ package imagefs
 import (
 	"archive/tar"
 	"context"
+	"errors"
 	"io"
 	"path"
 	"strings"
@@ -31,33 +32,79 @@ type member struct {
 	attributes
 }
 
-// scan reads the headers of a layer, and the whole of it to prove it.
-func scan(ctx context.Context, f content.Fetcher, l Layer, limits content.Limits) ([]member, error) {
+// A sample asks scan to keep the bytes of some files; nil asks for none.
+type sample func(name string) bool
+
+const (
+	// maxSample is the largest file whose bytes are kept, maxSamples how many
+	// bytes are kept of one layer.
+	maxSample  = 1 << 20
+	maxSamples = 4 << 20
+)
+
+// scan reads the headers of a layer, and the whole of it to prove it. The bodies
+// are those of small files that keep wants, by the place of their member.
+func scan(ctx context.Context, f content.Fetcher, l Layer, limits content.Limits, room *room, keep sample) ([]member, map[int32][]byte, error) {
 	rc, err := OpenLayer(ctx, f, l, limits)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { _ = rc.Close() }() // the verdict came with the last Read
 	stream := content.Track(ctx, rc, "scan", content.Short(l.Digest), -1)
-	var members []member
-	words := interned{}
-	r := tarx.NewReader(stream, tarx.Limits{MaxMembers: limits.Members, RawNames: true})
-	for {
-		h, err := r.Next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		m, err := words.member(h)
-		if err != nil {
-			return nil, err
-		}
-		members = append(members, m)
+	s := scanner{r: tarx.NewReader(stream, tarx.Limits{MaxMembers: limits.Members, RawNames: true}), room: room, keep: keep}
+	for err == nil {
+		err = s.next()
 	}
-	_, err = io.Copy(io.Discard, stream)
-	return members, err
+	if err == io.EOF || errors.Is(err, content.ErrCorrupt) {
+		// If the blob is not what its digest says, that is the better answer.
+		if _, bad := io.Copy(io.Discard, stream); bad != nil || err == io.EOF {
+			err = bad
+		}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.members, s.bodies, nil
+}
+
+type scanner struct {
+	r       *tarx.Reader
+	room    *room
+	words   interned
+	members []member
+	keep    sample
+	bodies  map[int32][]byte
+	kept    int64
+}
+
+func (s *scanner) next() error {
+	h, err := s.r.Next()
+	if err != nil {
+		return err
+	}
+	if s.words == nil {
+		s.words = interned{}
+	}
+	m, err := s.words.member(h)
+	if err != nil {
+		return err
+	}
+	if err := s.room.take(m.cost()); err != nil {
+		return err
+	}
+	if s.keep != nil && m.size > 0 && m.size <= maxSample && s.kept+m.size <= maxSamples && s.keep(m.name) {
+		body := make([]byte, m.size)
+		if _, err := io.ReadFull(s.r, body); err != nil {
+			return err
+		}
+		if s.bodies == nil {
+			s.bodies = map[int32][]byte{}
+		}
+		s.bodies[int32(len(s.members))] = body
+		s.kept += m.size
+	}
+	s.members = append(s.members, m)
+	return nil
 }
 
 // interned keeps one copy of the few words that most headers share.
@@ -97,6 +144,15 @@ func (w interned) member(h *tar.Header) (member, error) {
 	name, err := cleanName(h.Name)
 	m.name = name
 	return m, err
+}
+
+// cost is about what the member takes in memory.
+func (m member) cost() int {
+	n := memberCost + len(m.name) + len(m.linkname)
+	for key, value := range m.pax {
+		n += memberCost + len(key) + len(value)
+	}
+	return n
 }
 
 // cleanName is the path from the root that a name in a layer means; "" is the

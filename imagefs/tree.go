@@ -2,49 +2,13 @@ package imagefs
 
 import (
 	"archive/tar"
+	"cmp"
 	"iter"
 	"maps"
-	"path"
 	"slices"
+
+	"github.com/ocilayout/ocilayout/content"
 )
-
-// A File is one path of the merged filesystem.
-type File struct {
-	// Path is relative and clean; "." is the root.
-	Path string
-	// Link is the path of an earlier file that this one is a hard link to, or "".
-	Link string
-	// Body is the number of the file's bytes in [Tree.Bodies]; -1 where there are
-	// none: all that is not a regular file, empty files and hard links.
-	Body int
-
-	inode *inode
-}
-
-// Size is the number of bytes that the file has of its own.
-func (f File) Size() int64 {
-	if f.Body < 0 {
-		return 0
-	}
-	return f.inode.size
-}
-
-// Header is the file as a tar member. Extended attributes are among its PAX
-// records; user and group have their numbers only.
-func (f File) Header() *tar.Header {
-	i := f.inode
-	h := &tar.Header{
-		Typeflag: i.kind, Name: f.Path, Mode: int64(i.mode), Uid: i.uid, Gid: i.gid, ModTime: i.mtime,
-		Size: f.Size(), Linkname: i.linkname, Devmajor: i.major, Devminor: i.minor, PAXRecords: maps.Clone(i.pax),
-	}
-	switch {
-	case f.Link != "":
-		h.Typeflag, h.Linkname, h.PAXRecords = tar.TypeLink, f.Link, nil
-	case i.isDir():
-		h.Name += "/"
-	}
-	return h
-}
 
 // Files yields every file in order: a directory before what is in it, siblings
 // by their names, the first path of a file before the hard links to it. The root
@@ -64,10 +28,7 @@ func (t *Tree) Len() int { return t.bodies }
 func (n *node) files(dir string, yield func(File) bool) bool {
 	for _, name := range n.names() {
 		child := n.children[name]
-		f := File{Path: path.Join(dir, name), Body: int(child.body), inode: child.inode}
-		if child.path != "" && child.path != f.Path {
-			f.Link, f.Body = child.path, -1
-		}
+		f := child.file(join(dir, name))
 		if !yield(f) || child.isDir() && !child.files(f.Path, yield) {
 			return false
 		}
@@ -75,40 +36,58 @@ func (n *node) files(dir string, yield func(File) bool) bool {
 	return true
 }
 
+// join is path.Join for what is clean already.
+func join(dir, name string) string {
+	if dir == "" || dir == "." {
+		return name
+	}
+	return dir + "/" + name
+}
+
 func (n *node) names() []string { return slices.Sorted(maps.Keys(n.children)) }
 
 // finish numbers the bodies in the order of Files and finds out which members of
 // the layers hold them, and which paths are links.
-func (t *Tree) finish() {
+func (t *Tree) finish() error {
 	t.root.body = -1
-	t.root.count()
+	if err := t.root.count(0); err != nil {
+		return err
+	}
 	t.root.number("", t)
 	for _, list := range t.wanted {
-		slices.SortFunc(list, func(a, b want) int { return int(a.member - b.member) })
+		slices.SortFunc(list, func(a, b want) int { return cmp.Compare(a.member, b.member) })
 	}
+	return nil
 }
 
-// count tells every inode how many names it has.
-func (n *node) count() {
-	for _, child := range n.children {
+// count tells every inode how many names it has. A path beyond what any system
+// takes, to which links can lead, is refused.
+func (n *node) count(length int) error {
+	for name, child := range n.children {
 		child.links++
 		child.body = -1
-		child.count()
+		if length+len(name) > maxPath {
+			return content.Errorf(content.ErrRefused, "the image has a path of more than %d bytes", maxPath)
+		}
+		if err := child.count(length + len(name) + 1); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 func (n *node) number(dir string, t *Tree) {
 	for _, name := range n.names() {
 		child := n.children[name]
 		if child.isDir() {
-			child.number(path.Join(dir, name), t)
+			child.number(join(dir, name), t)
 			continue
 		}
 		if child.links > 1 {
 			if child.path != "" {
 				continue // numbered under its first name
 			}
-			child.path = path.Join(dir, name)
+			child.path = join(dir, name)
 		}
 		if child.kind == tar.TypeReg && child.size > 0 {
 			child.body = int32(t.bodies)
