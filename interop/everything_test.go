@@ -52,7 +52,7 @@ func packaged(name, arch string) build.Image {
 			{Files: []build.File{
 				build.Dir("etc"), build.Text("etc/os-release", "ID=debian\nVERSION_ID=12\nPRETTY_NAME=Debian\n"),
 				build.Dir("var"), build.Dir("var/lib"), build.Dir("var/lib/dpkg"),
-				build.Text("var/lib/dpkg/status", "Package: "+name+"-package\nStatus: install ok installed\n"+
+				build.Text("var/lib/dpkg/status", "Package: "+name+"-on-"+arch+"\nStatus: install ok installed\n"+
 					"Maintainer: None <none@example.com>\nArchitecture: "+arch+"\nVersion: 1.2-3\nDescription: "+name+"\n\n"),
 			}},
 			{Files: []build.File{build.Dir("etc"), build.Text("etc/motd", name+" on "+arch+"\n")}},
