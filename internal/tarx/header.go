@@ -54,7 +54,7 @@ func raw(h *tar.Header) (*tar.Header, error) {
 		Typeflag: h.Typeflag,
 		Name:     h.Name,
 		Linkname: h.Linkname,
-		Mode:     h.Mode & 0o7777,
+		Mode:     h.Mode & permissions,
 		Uid:      h.Uid,
 		Gid:      h.Gid,
 		ModTime:  h.ModTime,

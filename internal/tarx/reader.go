@@ -28,9 +28,9 @@ type Limits struct {
 }
 
 // A Reader reads the members of a tar archive one after the other. It is
-// archive/tar's reader with limits: names are cleaned, sparse members and global
-// headers that would change other members are unsupported, and every error that
-// lies in the bytes matches content.ErrCorrupt.
+// archive/tar's reader with limits: names are cleaned, modes are permissions
+// alone, sparse members and global headers that would change other members are
+// unsupported, and every error that lies in the bytes matches content.ErrCorrupt.
 type Reader struct {
 	tr      *tar.Reader
 	lim     Limits
@@ -82,9 +82,14 @@ func (r *Reader) next() (*tar.Header, error) {
 			}
 			continue // a comment, such as git archive writes
 		}
+		h.Mode &= permissions
 		return h, r.check(h)
 	}
 }
+
+// permissions are the bits of a mode that count. Some writers put the type of the
+// file beside them, which archive/tar would believe over the header's type.
+const permissions = 0o7777
 
 // checkGlobal refuses a global header that other readers would apply to every
 // member after it: two readers must not see two archives.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -209,6 +210,18 @@ func TestReaderPassesErrorsOn(t *testing.T) {
 	}
 }
 
+// TestModeIsPermissions: a link stays one, whatever its mode says.
+func TestModeIsPermissions(t *testing.T) {
+	archive := foreign(t, tar.Header{Typeflag: tar.TypeSymlink, Name: "l", Linkname: "a", Mode: 0o40755})
+	h, err := tarx.NewReader(bytes.NewReader(archive), tarx.Limits{}).Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := h.FileInfo().Mode(); got != fs.ModeSymlink|0o755 {
+		t.Errorf("mode %v", got)
+	}
+}
+
 func FuzzReader(f *testing.F) {
 	f.Add(foreign(f, regular("a/b", 700), tar.Header{Typeflag: tar.TypeSymlink, Name: "l", Linkname: "a/b"}))
 	f.Add(foreign(f, tar.Header{Typeflag: tar.TypeReg, Name: strings.Repeat("n", 200), Size: 3, Format: tar.FormatGNU}))
@@ -227,6 +240,9 @@ func FuzzReader(f *testing.F) {
 			}
 			if clean, err := tarx.CleanName(h.Name); err != nil || clean != h.Name {
 				t.Fatalf("name %q is not clean", h.Name)
+			}
+			if h.Mode&^0o7777 != 0 {
+				t.Fatalf("mode %o is more than permissions", h.Mode)
 			}
 			n, err := io.Copy(io.Discard, tr)
 			if err == nil && n > int64(len(data)) {
