@@ -3,13 +3,16 @@
 # and in one run: the programs of a contest take turns, and every second round
 # goes the other way. Prints medians.
 #
-# usage: bench/compare.sh [RUNS] [CONTEST...]      default: 5 runs, all contests
+# usage: bench/compare.sh [RUNS] [CONTEST...]      default: 5 runs, all contests but
+#                                                  referrers-million
 #
 # Wall is the median of whole processes in seconds, CPU its user and system time,
 # peak the highest resident memory of any run in MB, size what was written in MB.
 # Ratio is wall against the fastest peer of the contest; aim is what we promise.
-# Caches are warm; ocilayout's own state in a layout is removed before each run.
-# Outputs of earlier programs are on disk before the next one starts.
+# n is the number of runs: peers that take a minute run once. Caches are warm;
+# ocilayout's own state in a layout is removed before each run, unless the title says
+# that its catalog is warm too. Outputs of earlier programs are on disk before the
+# next one starts.
 #
 # shellcheck disable=SC2016 # the commands are expanded where they run
 set -euo pipefail
@@ -23,7 +26,7 @@ runs=${1:-5}
 shift || true
 wanted=" $* "
 
-for client in skopeo regctl umoci crane /usr/bin/time; do
+for client in skopeo regctl umoci crane oras /usr/bin/time; do
 	command -v "$client" >/dev/null || {
 		echo "$client is needed; .ci/install brings it" >&2
 		exit 1
@@ -39,22 +42,33 @@ results=$bench/results.tsv
 # contest NAME TITLE: starts a contest; false if it is not asked for.
 contest() {
 	name=$1 title=$2
-	who=() aims=() commands=() before=:
-	[ "$wanted" = "  " ] || [[ $wanted == *" $name "* ]]
+	who=() aims=() commands=() most=() before=:
+	wants "$name"
 }
 
-# entry WHO AIM COMMAND: a program of the contest; AIM is "peer" for a yardstick
-# and "-" for one of ours without a promise.
+# wants CONTEST...: whether one of these was asked for.
+wants() {
+	local one
+	[ "$wanted" != "  " ] || return 0
+	for one; do
+		[[ $wanted != *" $one "* ]] || return 0
+	done
+	return 1
+}
+
+# entry WHO AIM COMMAND [MOST]: a program of the contest; AIM is "peer" for a
+# yardstick and "-" for one of ours without a promise. It runs MOST times at most.
 entry() {
-	who+=("$1") aims+=("$2") commands+=("$3")
+	who+=("$1") aims+=("$2") commands+=("$3") most+=("${4:-$runs}")
 }
 
 race() {
-	local round k last=$((${#who[@]} - 1))
+	local round k turn last=$((${#who[@]} - 1))
 	echo "$title ..." >&2
 	for ((round = 0; round < runs; round++)); do
 		for ((k = 0; k <= last; k++)); do
-			once $((round % 2 ? last - k : k))
+			turn=$((round % 2 ? last - k : k))
+			[ "$round" -ge "${most[turn]}" ] || once "$turn"
 		done
 	done
 }
@@ -135,9 +149,13 @@ generated() {
 # What the contests read: the archive, its layout, 20,000 small blobs, 120,000
 # entries.
 export corpus=$bench/corpus.tar layout=$bench/layout many=$bench/many big=$bench/big
-rm -rf "$layout"
-"$ours" import "$corpus" "$layout" >/dev/null
-generated "$many" -images 6667 -referrers 0 -distinct
+if wants export-oci export-docker copy verify; then
+	rm -rf "$layout"
+	"$ours" import "$corpus" "$layout" >/dev/null
+fi
+if wants small-blobs; then
+	generated "$many" -images 6667 -referrers 0 -distinct
+fi
 generated "$big" -images 10000 -referrers 10
 
 if contest import-gzip 'docker archive -> layout, gzip'; then
@@ -209,6 +227,75 @@ if contest tag '120,000 entries: set a tag'; then
 	entry 'umoci tag' peer 'exec umoci tag --image $big:img-007777 bench'
 	race
 	eval "$before"
+fi
+
+# Referrers. Attaching replaces a list, which is put back afterwards with index.json;
+# the new blobs stay.
+export subject=$big:img-007777 bare=$big:img-007778
+restored() {
+	rm -rf "$big/.ocilayout"
+	cp "$big.index.json" "$big/index.json"
+	[ -e "$list" ] || cp "$bench/list" "$list"
+}
+# tag IMAGE: the name under which an image's referrers are listed.
+tag() {
+	echo "$big:$("$ours" digest "$1" | tr : -)"
+}
+cp "$big.index.json" "$big/index.json"
+list=$big/blobs/sha256/$("$ours" digest "$(tag "$subject")" | cut -d: -f2)
+[ -e "$bench/list" ] || cp "$list" "$bench/list"
+restored
+warm='$ours referrers $subject >/dev/null'
+
+if contest referrers '120,000 entries: referrers of one image, catalog warm'; then
+	before=$warm
+	entry 'ocilayout referrers' 0.02 'exec $ours referrers $subject'
+	entry 'regctl artifact list' peer 'exec regctl artifact list ocidir://$subject'
+	race
+fi
+
+if contest referrers-untagged '120,000 entries: referrers that are in no list, catalog warm'; then
+	"$ours" untag "$(tag "$bare")" >/dev/null
+	before=$warm
+	entry 'ocilayout referrers' 0.02 'exec $ours referrers $bare'
+	entry 'regctl artifact list (none found)' peer 'exec regctl artifact list ocidir://$bare'
+	race
+	restored
+fi
+
+if contest referrers-cold '120,000 entries: referrers of one image, no catalog'; then
+	before='rm -rf $big/.ocilayout'
+	entry 'ocilayout referrers' 0.3 'exec $ours referrers $subject'
+	entry 'oras discover' peer 'exec oras discover --oci-layout $subject' 1
+	race
+fi
+
+if contest attach '120,000 entries: attach a new file, catalog warm'; then
+	before="$warm; date +%s.%N >$bench/report.txt"
+	entry 'ocilayout attach' 0.008 'exec $ours attach $subject $bench/report.txt --type x/report'
+	entry 'oras attach' peer 'exec oras attach --no-tty --disable-path-validation --oci-layout $subject --artifact-type x/report $bench/report.txt' 1
+	race
+	restored
+fi
+
+if contest attach-many '120,000 entries: 200 attaches in one process, 5 in five'; then
+	before="$warm; mkdir -p $bench/reports; for i in {1..200}; do date +%s.%N.\$i >$bench/reports/\$i; done"
+	entry 'ocilayout attach --each, 200 files' 1.0 'exec $ours attach $subject --each $bench/reports/* --type x/report'
+	entry 'ocilayout attach, 5 times a file' peer 'for i in 1 2 3 4 5; do $ours attach $subject $bench/reports/$i --type x/report || exit; done'
+	race
+	restored
+fi
+
+# Ten times as many take 6 GB and a quarter of an hour to write: only when asked for.
+if [[ $wanted == *" referrers-million "* ]] && contest referrers-million '1,200,000 entries: referrers of one image'; then
+	export million=$bench/million
+	generated "$million" -images 100000 -referrers 10
+	rm -rf "$million/.ocilayout"
+	before="$warm"
+	entry 'ocilayout, building the catalog' - 'exec $ours referrers $million:img-077777' 1
+	entry 'ocilayout referrers, catalog warm' 2.5 'exec $ours referrers $million:img-077777'
+	entry 'the same at 120,000 entries' peer 'exec $ours referrers $subject'
+	race
 fi
 
 rm -rf "$out"
