@@ -13,6 +13,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	_ "github.com/ocilayout/ocilayout/cmd/ocilayout/internal/bigpages"
 )
 
 // grace is how long a command has to stop by itself once interrupted, such as one
