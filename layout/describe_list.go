@@ -39,6 +39,8 @@ type ListOptions struct {
 	All bool
 	// Details reads manifests and configs for Listing.Details.
 	Details bool
+	// Brief leaves out Annotations, unless Details are asked for.
+	Brief bool
 	// Match lists only names that fit one of these patterns: "*" is any text, "?"
 	// a character, "[a-z]" one of several. It is tried on the name in docker's
 	// long and short form, and on the tag. None lists every name.
@@ -56,14 +58,17 @@ func (r *Reader) List(ctx context.Context, o ListOptions) iter.Seq2[Listing, err
 			}
 			f, done := r.withReferrers(o.Details)
 			defer done()
-			for e, err := range x.fleeting() {
+			w := window{src: x.src}
+			for i := range x.spans {
+				e, err := x.listed(i, &w, o.Brief && !o.Details)
 				if err != nil {
-					return err
+					return content.At("index.json", err)
 				}
 				l, err := listing(ctx, f, e, o.Details, r.Limits())
 				if err != nil {
 					return err
 				}
+				l.Name = x.text(x.spans[i].name)
 				if stopped = !yield(l, nil); stopped {
 					return nil
 				}
@@ -74,6 +79,22 @@ func (r *Reader) List(ctx context.Context, o ListOptions) iter.Seq2[Listing, err
 			yield(Listing{}, err)
 		}
 	}
+}
+
+// listed reads entry i for a Listing. Its Raw is good until the next.
+func (x *Index) listed(i int, w *window, brief bool) (Entry, error) {
+	raw := x.kept.raw(i)
+	if raw == nil {
+		fleeting, err := w.raw(&x.spans[i])
+		if err != nil {
+			return Entry{}, err
+		}
+		return ParseEntry(fleeting)
+	}
+	if d, ok := briefDescriptor(raw); brief && ok {
+		return Entry{Descriptor: d, Raw: raw}, checkDescriptor(d)
+	}
+	return ParseEntry(raw)
 }
 
 func (o ListOptions) wants(s Summary, _ []byte) bool {
@@ -110,7 +131,7 @@ func checkPatterns(patterns []string) error {
 
 func listing(ctx context.Context, f content.Fetcher, e Entry, details bool, limits content.Limits) (Listing, error) {
 	l := Listing{
-		Name: e.Name(), Digest: e.Digest, MediaType: e.MediaType, Size: e.Size,
+		Digest: e.Digest, MediaType: e.MediaType, Size: e.Size,
 		Platform: e.Platform, ArtifactType: e.ArtifactType, Annotations: e.Annotations,
 	}
 	if !details {

@@ -50,13 +50,21 @@ func ParseEntry(raw []byte) (Entry, error) {
 			return Entry{}, content.Errorf(content.ErrCorrupt, "entry is not a descriptor: %w", err)
 		}
 	}
-	if err := content.CheckDigest(d.Digest); err != nil {
-		return Entry{}, content.Errorf(content.ErrCorrupt, "entry: %v", err) // not ErrInvalid: no argument of the caller
-	}
-	if d.Size < 0 {
-		return Entry{}, content.AtDigest(d.Digest, content.Errorf(content.ErrCorrupt, "entry has size %d", d.Size))
+	if err := checkDescriptor(d); err != nil {
+		return Entry{}, err
 	}
 	return Entry{Descriptor: d, Raw: raw}, nil
+}
+
+// checkDescriptor holds what the type of an entry leaves open.
+func checkDescriptor(d content.Descriptor) error {
+	if err := content.CheckDigest(d.Digest); err != nil {
+		return content.Errorf(content.ErrCorrupt, "entry: %v", err) // not ErrInvalid: no argument of the caller
+	}
+	if d.Size < 0 {
+		return content.AtDigest(d.Digest, content.Errorf(content.ErrCorrupt, "entry has size %d", d.Size))
+	}
+	return nil
 }
 
 // Name is what the entry is called: io.containerd.image.name if it is there, else

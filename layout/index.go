@@ -35,6 +35,7 @@ type Index struct {
 	shapes    shapes                     // of the entries read so far
 	visit     visitor                    // if set, gets the entries, and no span is kept
 	wants     filter                     // if set, says which spans are kept
+	kept      kept                       // their bytes
 }
 
 // A visitor gets what a scan sees of an entry, and its bytes, which it may not keep.
@@ -211,7 +212,7 @@ func (x *Index) scanEntry(s *scanner) error {
 		if x.visit != nil {
 			err = x.visit(&x.seen, b[:n])
 		} else {
-			x.add(&x.seen, s.base+int64(s.pos), n)
+			x.add(&x.seen, s.base+int64(s.pos), b[:n])
 		}
 		s.pos += n
 		return err
@@ -248,7 +249,7 @@ func summarize(e Entry) summary {
 	}
 }
 
-func (x *Index) add(s *summary, off int64, n int) {
+func (x *Index) add(s *summary, off int64, raw []byte) {
 	ref := passing(s.refName)
 	name := ref
 	if len(s.imageName) > 0 {
@@ -259,7 +260,10 @@ func (x *Index) add(s *summary, off int64, n int) {
 	if x.wants != nil && !x.wants(Summary{name, ref, kind}, s.digest) {
 		return
 	}
-	sp := span{off: off, len: uint32(n), digest: maphash.Bytes(digestSeed, s.digest), kind: kind, index: content.IsIndex(mediaType)}
+	if x.wants != nil {
+		x.kept.add(raw)
+	}
+	sp := span{off: off, len: uint32(len(raw)), digest: maphash.Bytes(digestSeed, s.digest), kind: kind, index: content.IsIndex(mediaType)}
 	sp.ref = x.keep(s.refName)
 	sp.name = sp.ref
 	if len(s.imageName) > 0 {
@@ -346,23 +350,6 @@ func (x *Index) EntriesIf(keep func(Summary) bool) iter.Seq2[Entry, error] {
 			}
 			e, err := w.entry(sp)
 			if !yield(e, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// fleeting is Entries for who keeps no Entry.Raw: it is good until the next.
-func (x *Index) fleeting() iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
-		w := window{src: x.src}
-		for i := range x.spans {
-			raw, err := w.raw(&x.spans[i])
-			var e Entry
-			if err == nil {
-				e, err = ParseEntry(raw)
-			}
-			if !yield(e, content.At("index.json", err)) || err != nil {
 				return
 			}
 		}

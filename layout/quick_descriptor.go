@@ -13,11 +13,24 @@ import (
 // ASCII, a key twice or in another case, or a field that entries rarely have. Then
 // encoding/json is to decode it.
 func quickDescriptor(raw []byte) (content.Descriptor, bool) {
+	q := quickDecoder{plain: true}
+	return q.entry(raw)
+}
+
+// briefDescriptor is quickDescriptor without annotations. The texts are parts of raw,
+// which must stay as it is.
+func briefDescriptor(raw []byte) (content.Descriptor, bool) {
+	q := quickDecoder{plain: true, brief: true}
+	d, ok := q.entry(raw)
+	d.Annotations = nil
+	return d, ok
+}
+
+func (q *quickDecoder) entry(raw []byte) (content.Descriptor, bool) {
 	if len(raw) == 0 || raw[0] != '{' {
 		return content.Descriptor{}, false
 	}
 	d := content.Descriptor{Size: -1}
-	q := quickDecoder{plain: true}
 	n, err := eachField(raw, func(key, b []byte) (int, error) {
 		switch string(key) {
 		case "mediaType":
@@ -65,6 +78,7 @@ func isLike(key []byte, fields []string) bool {
 // and store it.
 type quickDecoder struct {
 	plain bool
+	brief bool // see briefDescriptor
 }
 
 func (q *quickDecoder) text(b []byte, to *string) (int, error) {
@@ -77,8 +91,15 @@ func (q *quickDecoder) text(b []byte, to *string) (int, error) {
 		q.plain = false
 		return n, err
 	}
-	*to = oneText(b[1 : n-1])
+	*to = q.keep(b[1 : n-1])
 	return n, nil
+}
+
+func (q *quickDecoder) keep(b []byte) string {
+	if q.brief {
+		return passing(b)
+	}
+	return oneText(b)
 }
 
 // oneText is b as a string; the same one for media types that there are many of.
@@ -120,17 +141,23 @@ func (q *quickDecoder) number(b []byte, to *int64) (int, error) {
 	return n, nil
 }
 
+// noTexts stands for annotations that are not kept.
+var noTexts = map[string]string{}
+
 func (q *quickDecoder) texts(b []byte, to *map[string]string) (int, error) {
 	if len(b) == 0 || b[0] != '{' {
 		q.plain = false
 		return skipValue(b, quickDepth)
 	}
-	*to = map[string]string{}
+	*to = noTexts
+	if !q.brief {
+		*to = map[string]string{}
+	}
 	return eachField(b, func(key, b []byte) (int, error) {
 		q.plain = q.plain && isPlain(key)
 		var text string
 		n, err := q.text(b, &text)
-		if err == nil {
+		if err == nil && !q.brief {
 			(*to)[oneText(key)] = text
 		}
 		return n, err

@@ -35,6 +35,7 @@ func lsCommand() *command {
 				return nil, errors.Join(err, r.Close())
 			}
 			o.Match = list.of("match")
+			o.Brief = e.format.IsTable()
 			return listing(closeAfter(r, r.List(ctx, o)), o.Details), nil
 		},
 	}

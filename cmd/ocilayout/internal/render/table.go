@@ -19,16 +19,16 @@ type tableWriter struct {
 	widths []int
 }
 
+// add writes or holds a row, whose cells it escapes in place.
 func (t *tableWriter) add(row []string) error {
-	cells := make([]string, len(row))
 	for i, cell := range row {
-		cells[i] = Escape(cell)
+		row[i] = Escape(cell)
 	}
 	if t.held == nil && len(t.widths) > 0 {
-		t.widen(cells)
-		return t.write(cells)
+		t.widen(row)
+		return t.write(row)
 	}
-	t.held = append(t.held, cells)
+	t.held = append(t.held, row)
 	if len(t.held) < alignRows {
 		return nil
 	}
