@@ -13,6 +13,8 @@ type LiftOptions struct {
 	// DropTags takes away cosign's tags of which everything was lifted. BuildKit's
 	// attestations always stay: without them the index would have another digest.
 	DropTags bool
+	// Origin is the only one of which anything is lifted; "" is both.
+	Origin layout.Origin
 }
 
 // A LiftReport says what Lift made, and of what.
@@ -56,6 +58,9 @@ func Lift(ctx context.Context, l *layout.Layout, root content.Descriptor, o Lift
 	defer func() { err = errors.Join(err, lift.b.Close()) }()
 	lift.report.Lifted = []Lifted{}
 	for _, form := range found {
+		if o.Origin != "" && form.origin != o.Origin {
+			continue
+		}
 		if err := lift.form(ctx, form); err != nil {
 			return lift.report, err
 		}
