@@ -25,12 +25,17 @@ func (im *importer) publish(ctx context.Context) error {
 			}
 		}
 	}
+	if im.disk != nil {
+		if err := im.stageDisk(ctx); err != nil {
+			return content.At(im.source, err)
+		}
+	}
 	return im.batch.Publish(ctx)
 }
 
 // commit puts the roots of one archive into index.json, as a part of an update.
 func (im *importer) commit(ctx context.Context, tx *layout.Tx) (Result, error) {
-	result := Result{Images: []Image{}, Changes: []layout.Change{}, Absent: im.absent, NotTaken: im.left}
+	result := Result{Images: []Image{}, Changes: []layout.Change{}, Absent: im.absent, NotTaken: im.left, Dropped: im.dropped}
 	for _, r := range im.roots {
 		if r.gone {
 			continue

@@ -10,12 +10,16 @@ import (
 	"github.com/ocilayout/ocilayout/layout"
 )
 
-// A Source is an archive, plain or compressed with gzip, zstd, xz or bzip2.
+// A Source is an archive, plain or compressed with gzip, zstd, xz or bzip2, or a
+// layout in a directory.
 type Source struct {
 	// Reader has the archive's bytes. It is read from where it stands, and is not
 	// closed. Of a plain archive in a regular file (an *os.File, or another
 	// io.ReaderAt with Seek and Size) several members are read at once.
 	Reader io.Reader
+	// Layout is read instead, if it is not nil: only what is taken of it, and without
+	// a copy where the filesystem can share bytes. The caller closes it.
+	Layout *layout.Reader
 	// Name is what messages and progress call the archive.
 	Name string
 }
@@ -42,6 +46,8 @@ type Options struct {
 	// Rename is the name under which the only image taken is put, instead of its
 	// own. More than one image, in all archives together, is ErrInvalid.
 	Rename string
+	// Attestations says what becomes of those that BuildKit puts into indexes.
+	Attestations Attestations
 	// Policy says what to do about a name that is taken by other content.
 	Policy layout.Policy
 	// Limits bound what is read.

@@ -26,6 +26,9 @@ import (
 // if the first of them had been there: with Overwrite the last one has the name,
 // with Skip the first one. It is told to Warn, and the name is among the NotTaken.
 //
+// Attestations are lifted after that; if this fails, the Results beside the error
+// tell what was imported.
+//
 // An archive that contradicts itself, is damaged or truncated, or lists what it
 // does not hold is ErrCorrupt; one that is hostile or beyond a limit is ErrRefused;
 // what is no archive of these forms is ErrUnsupported; a name that is taken, under
@@ -59,6 +62,9 @@ func ImportAll(ctx context.Context, dst *layout.Layout, sources []Source, o Opti
 // read goes through an archive once and gives what is to have a name. What it
 // needs is then wanted and staged.
 func (im *importer) read(ctx context.Context, src Source) ([]root, error) {
+	if src.Layout != nil {
+		return im.planLayout(ctx, src.Layout)
+	}
 	in, err := open(ctx, src)
 	if err != nil {
 		return nil, err
@@ -81,7 +87,7 @@ func announce(ctx context.Context, sources []Source) {
 		return
 	}
 	for _, src := range sources {
-		if _, size, ok := regular(src.Reader); ok {
+		if _, size, ok := regular(src.Reader); src.Layout == nil && ok {
 			content.ProgressFrom(ctx).Report(content.Event{Op: "import", Name: src.Name, Total: size})
 		}
 	}
@@ -226,8 +232,13 @@ func (m *many) commit(ctx context.Context, dst *layout.Layout) ([]Result, error)
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
+	if err != nil || m.o.Attestations != LiftAttestations {
+		return results, err
+	}
+	for i, im := range m.all {
+		if err := im.lift(ctx, dst, &results[i]); err != nil {
+			return results, err
+		}
 	}
 	return results, nil
 }

@@ -27,6 +27,7 @@ type member struct {
 	data   []byte         // those bytes, if they are held in memory
 	layer  *layer         // what it is as a layer, if it could be one
 	target string         // of a link: the name it points at
+	disk   bool           // it is a blob of im.disk, not proven yet
 	fault  error          // why it is of no use; matters only if it is listed
 }
 
@@ -42,7 +43,8 @@ const heldBytes = 4 << 20
 // An importer is the state of one import.
 type importer struct {
 	batch  *layout.Batch
-	source string // what the archive is called
+	disk   *layout.Reader // what is read instead of an archive, or nil
+	source string         // what the archive is called
 	o      Options
 	names  *picker // shared by all archives of one import
 
@@ -54,10 +56,11 @@ type importer struct {
 	encoding sync.Mutex // held by the one compressor that runs
 	tap      io.Writer  // sees the plain bytes of layers; never fails
 
-	want   map[content.Digest]int64 // what will be published, with its size
-	absent []Absent
-	left   []string // names that were not taken
-	roots  []root   // what is to have a name, or a place on a list
+	want    map[content.Digest]int64 // what will be published, with its size
+	absent  []Absent
+	left    []string // names that were not taken
+	dropped int      // attestations that were left out
+	roots   []root   // what is to have a name, or a place on a list
 }
 
 // warn tells of something odd.
@@ -121,6 +124,9 @@ func (im *importer) lookup(d content.Descriptor) (*member, error) {
 		return nil, content.Errorf(content.ErrRefused, "a descriptor has a bad digest: %w", hide(err))
 	}
 	m, ok := im.blobs[d.Digest]
+	if !ok && im.disk != nil {
+		return im.onDisk(d)
+	}
 	if !ok {
 		if m, ok = im.members[blobName(d.Digest)]; ok && m.fault != nil {
 			return nil, content.At(m.name, m.fault)
@@ -149,8 +155,11 @@ func (im *importer) Fetch(ctx context.Context, d content.Descriptor) (io.ReadClo
 	if err != nil {
 		return nil, err
 	}
-	if m.data != nil {
+	switch {
+	case m.data != nil:
 		return content.Verify(io.NopCloser(newReader(m.data)), d), nil
+	case m.disk:
+		return im.disk.Fetch(ctx, d)
 	}
 	return im.batch.Fetch(ctx, d)
 }

@@ -20,9 +20,8 @@ func (im *importer) planOCI(ctx context.Context, index *member) ([]root, error) 
 	if index.fault != nil {
 		return nil, content.At(indexName, index.fault)
 	}
-	if !im.o.Compress.keepsLayers() {
-		return nil, content.Errorf(content.ErrInvalid,
-			"the archive's manifests name its layers by digest, so that compression %s is not for import: mutate can do it afterwards", im.o.Compress)
+	if err := im.checkCompress(); err != nil {
+		return nil, err
 	}
 	if err := im.checkMarker(ctx); err != nil {
 		return nil, content.At(layoutName, err)
@@ -31,11 +30,22 @@ func (im *importer) planOCI(ctx context.Context, index *member) ([]root, error) 
 	if err != nil {
 		return nil, content.At(indexName, err)
 	}
+	return im.planEntries(ctx, entries)
+}
+
+// planEntries is planOCI with the entries.
+func (im *importer) planEntries(ctx context.Context, entries []layout.Entry) ([]root, error) {
+	saved := nameSaved(entries)
 	names := make([]string, len(entries))
 	for i, e := range entries {
 		names[i] = e.Name()
 	}
 	picked := im.names.pick(names)
+	if im.o.Attestations == DropAttestations {
+		if err := im.dropAttestations(ctx, entries, picked); err != nil {
+			return nil, err
+		}
+	}
 	if err := im.reachPicked(ctx, entries, picked); err != nil {
 		return nil, err
 	}
@@ -52,7 +62,20 @@ func (im *importer) planOCI(ctx context.Context, index *member) ([]root, error) 
 			im.left = append(im.left, name)
 		}
 	}
-	return roots, nil
+	if !saved {
+		return roots, nil
+	}
+	bundles, err := im.bundles(ctx)
+	return append(roots, bundles...), err
+}
+
+// checkCompress refuses to recompress what manifests name by digest.
+func (im *importer) checkCompress() error {
+	if im.o.Compress.keepsLayers() {
+		return nil
+	}
+	return content.Errorf(content.ErrInvalid,
+		"the archive's manifests name its layers by digest, so that compression %s is not for import: mutate can do it afterwards", im.o.Compress)
 }
 
 // checkMarker holds that the archive's oci-layout, if there is one, is of the

@@ -41,7 +41,7 @@ func (p *picker) pick(names []string) []bool {
 		if name == "" {
 			continue
 		}
-		if len(p.known) <= mostNames {
+		if len(p.known) <= mostNames && !(layout.Summary{Name: name}).IsCosignTag() {
 			p.known = append(p.known, name)
 		}
 		for j, pattern := range p.patterns {

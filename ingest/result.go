@@ -14,6 +14,10 @@ type Result struct {
 	Changes []layout.Change `json:"changes"`
 	// Referrers is how many referrers came along, and entries that cosign made.
 	Referrers int `json:"referrers,omitempty"`
+	// Lifted is how many attestations became referrers, and Dropped how many were left
+	// out, as Options.Attestations wants.
+	Lifted  int `json:"lifted,omitempty"`
+	Dropped int `json:"dropped,omitempty"`
 	// Absent are the children of indexes that the archive does not hold.
 	Absent []Absent `json:"absent,omitempty"`
 	// NotTaken are the names of the archive that no pattern picked, or that another

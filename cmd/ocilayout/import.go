@@ -14,10 +14,13 @@ import (
 )
 
 // importFlags are the flags of import that need reading.
-type importFlags struct{ platform, compress, conflict string }
+type importFlags struct{ platform, compress, conflict, attestations string }
 
 func (f *importFlags) fill(o *ingest.Options) (err error) {
 	if o.Compress, err = ingest.ParseCompression(f.compress); err != nil {
+		return err
+	}
+	if o.Attestations, err = ingest.ParseAttestations(f.attestations); err != nil {
 		return err
 	}
 	if o.Policy, err = parsePolicy(f.conflict); err != nil {
@@ -71,7 +74,7 @@ func (e *env) importArchives(ctx context.Context, args []string, o ingest.Option
 	defer closing(l, &err)
 	o.Rename, o.Warn = ref.Name, func(err error) { e.warnf("%v", err) }
 	results, err := ingest.ImportAll(ctx, l, open.sources, o)
-	if err != nil {
+	if results == nil {
 		return nil, err
 	}
 	done := make(imported, len(results))
@@ -79,7 +82,7 @@ func (e *env) importArchives(ctx context.Context, args []string, o ingest.Option
 		done[i] = archived{paths[i], result}
 		e.notImported(done[i])
 	}
-	return done, nil
+	return done, err
 }
 
 // archives are open files to import.
@@ -101,14 +104,36 @@ func (e *env) openArchives(open *archives, paths []string) error {
 			open.sources = append(open.sources, ingest.Source{Reader: e.stdin, Name: path})
 			continue
 		}
-		f, err := os.Open(path)
+		src, err := e.openArchive(open, path)
 		if err != nil {
 			return err
 		}
-		open.closers = append(open.closers, f)
-		open.sources = append(open.sources, ingest.Source{Reader: f, Name: path})
+		open.sources = append(open.sources, src)
 	}
 	return nil
+}
+
+// openArchive opens a file, or a directory with a layout in it.
+func (e *env) openArchive(open *archives, path string) (ingest.Source, error) {
+	src := ingest.Source{Name: path}
+	info, err := os.Stat(path)
+	if err != nil {
+		return src, err
+	}
+	if info.IsDir() {
+		r, err := layout.OpenReader(path, e.layoutOptions())
+		if err != nil {
+			return src, err
+		}
+		src.Layout, open.closers = r, append(open.closers, r)
+		return src, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return src, err
+	}
+	src.Reader, open.closers = f, append(open.closers, f)
+	return src, nil
 }
 
 // notImported says what a layout lacks after an import.
@@ -123,6 +148,9 @@ func (e *env) notImported(a archived) {
 	}
 	if more := len(a.Absent) - most; more > 0 {
 		e.warnf("%d more: the same", more)
+	}
+	if len(a.Images) > 0 && a.Images[0].Name == "" {
+		e.warnf("%s: %s has no name; import it to LAYOUT:NAME, or tag it", a.Archive, a.Images[0].Digest)
 	}
 	if n := len(a.NotTaken); n > 0 {
 		names := strings.Join(a.NotTaken[:min(n, most)], ", ")
@@ -145,9 +173,9 @@ type archived struct {
 func (list imported) Tables() []render.Table {
 	images := render.Table{Header: []string{"NAME", "DIGEST", "PLATFORM"}}
 	var known render.Table
-	referrers := 0
+	referrers, lifted, dropped := 0, 0, 0
 	for _, a := range list {
-		referrers += a.Referrers
+		referrers, lifted, dropped = referrers+a.Referrers, lifted+a.Lifted, dropped+a.Dropped
 		for _, i := range a.Images {
 			images.Rows = append(images.Rows, []string{i.Name, content.Short(i.Digest), i.Platform})
 		}
@@ -161,5 +189,14 @@ func (list imported) Tables() []render.Table {
 	if len(known.Rows) > 0 {
 		tables = append(tables, known)
 	}
-	return withReferrers(tables, referrers)
+	tables = withReferrers(tables, referrers)
+	for _, n := range []struct {
+		n    int
+		what string
+	}{{lifted, "attestations became referrers"}, {dropped, "attestations were left out"}} {
+		if n.n > 0 {
+			tables = append(tables, render.Table{Rows: [][]string{{strconv.Itoa(n.n) + " " + n.what}}})
+		}
+	}
+	return tables
 }
