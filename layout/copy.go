@@ -23,6 +23,9 @@ type CopyOptions struct {
 	// belong to them; the index is copied as it is, and is sparse then. None
 	// means all.
 	Platforms []content.Platform
+	// Only are the manifests of indexes that are taken, nested indexes beside them; nil
+	// means all.
+	Only map[content.Digest]bool
 	// Seen is the set of digests that are not copied again, and grows with what is
 	// visited; nil begins with none. With it several copies bring everything once.
 	Seen map[content.Digest]bool
@@ -69,13 +72,16 @@ type copier struct {
 	report CopyReport
 }
 
-// follow leaves out the subject, and the platforms that were not asked for.
+// follow leaves out the subject, and the children that were not asked for.
 func (c *copier) follow(ctx context.Context) func(content.Node, content.Edge) bool {
-	if len(c.o.Platforms) == 0 {
+	if len(c.o.Platforms) == 0 && c.o.Only == nil {
 		return nil
 	}
 	return func(from content.Node, e content.Edge) bool {
-		if e.Role == content.RoleSubject {
+		switch {
+		case e.Role == content.RoleSubject:
+			return false
+		case c.o.Only != nil && e.Role == content.RoleManifest && !content.IsIndex(e.To.MediaType) && !c.o.Only[e.To.Digest]:
 			return false
 		}
 		return e.Role != content.RoleManifest || WantsChild(ctx, c.src, from.Manifest, e.To, c.o.Platforms, c.b.l.o.Limits)
