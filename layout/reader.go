@@ -10,7 +10,6 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/ocilayout/ocilayout/content"
@@ -22,7 +21,7 @@ type Reader struct {
 	src     source
 	archive bool
 	o       Options
-	flats   sync.Map // by algorithm: whether its blobs lie where no link leads
+	blobs   blobDir
 }
 
 var _ content.Store = (*Layout)(nil)
@@ -88,7 +87,7 @@ func (r *Reader) checkMarker() error {
 }
 
 // Close releases the layout. Readers from Fetch and ReaderAt must be closed before.
-func (r *Reader) Close() error { return r.src.close() }
+func (r *Reader) Close() error { return errors.Join(r.blobs.close(), r.src.close()) }
 
 // Path is where the layout lies, as it was given to OpenReader.
 func (r *Reader) Path() string { return r.path }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"io/fs"
 	"os"
+	"strings"
+	"sync"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/internal/durable"
@@ -15,8 +17,8 @@ type smallSource interface {
 	flat(d content.Digest) bool
 	// small reads a blob of at most max bytes that is no link.
 	small(d content.Digest, max int64) ([]byte, error)
-	// smallInto is small into a buffer that is larger than the blob.
-	smallInto(d content.Digest, buf []byte) (int, error)
+	// dir opens the directory of blobs of d's algorithm, if it is no link.
+	dir(d content.Digest) (*durable.Dir, error)
 }
 
 func (s dirSource) flat(d content.Digest) bool {
@@ -32,30 +34,49 @@ func (s dirSource) small(d content.Digest, max int64) ([]byte, error) {
 	return durable.ReadRegularNoFollow(s.path(blobPath(d)), max)
 }
 
-func (s dirSource) smallInto(d content.Digest, buf []byte) (int, error) {
-	return durable.ReadRegularInto(s.path(blobPath(d)), buf)
+func (s dirSource) dir(d content.Digest) (*durable.Dir, error) {
+	return durable.OpenDir(s.path("blobs/" + d.Algorithm().String()))
 }
 
-// ReadSmall reads the bytes under a digest, as they lie there, into a buffer that is
-// larger than they are, and returns their number. It takes few system calls, for who
-// reads very many blobs. ok is false where that can't be done, for whatever reason:
-// then ReaderAt can, or says what is wrong.
+// blobDir is the directory of sha256 blobs, opened once for those who read very many.
+// It is nil where that is none, or may be one elsewhere.
+type blobDir struct {
+	once sync.Once
+	dir  *durable.Dir
+}
+
+func (b *blobDir) open(r *Reader, d content.Digest) *durable.Dir {
+	b.once.Do(func() {
+		if src, ok := r.src.(smallSource); ok && src.flat(d) {
+			b.dir, _ = src.dir(d) // what is wrong, ReaderAt will say
+		}
+	})
+	return b.dir
+}
+
+func (b *blobDir) close() error {
+	b.once.Do(func() {}) // a reader that is closed opens none
+	if b.dir == nil {
+		return nil
+	}
+	defer func() { b.dir = nil }()
+	return b.dir.Close()
+}
+
+// ReadSmall reads the bytes under a sha256 digest, as they lie there, into a buffer
+// that is larger than they are, and returns their number. It takes few system calls,
+// for who reads very many blobs. ok is false where that can't be done, for whatever
+// reason: then ReaderAt can, or says what is wrong.
 func (r *Reader) ReadSmall(d content.Digest, buf []byte) (n int, ok bool) {
-	src, ok := r.src.(smallSource)
+	encoded, ok := strings.CutPrefix(string(d), "sha256:")
 	if !ok || content.CheckDigest(d) != nil {
 		return 0, false
 	}
-	alg := d.Algorithm()
-	flat, known := r.flats.Load(alg)
-	if !known {
-		flat = src.flat(d)
-		r.flats.Store(alg, flat)
-	}
-	if flat != true {
+	dir := r.blobs.open(r, d)
+	if dir == nil {
 		return 0, false
 	}
-	n, err := src.smallInto(d, buf)
-	return n, err == nil
+	return dir.ReadInto(encoded, buf)
 }
 
 // smallManifest is up to where a manifest is read in one go.

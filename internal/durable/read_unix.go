@@ -29,17 +29,6 @@ func ReadRegularNoFollow(path string, max int64) ([]byte, error) {
 	return data[:n], nil
 }
 
-// ReadRegularInto is ReadRegularNoFollow into a buffer that is larger than the file,
-// and returns the file's size.
-func ReadRegularInto(path string, buf []byte) (int, error) {
-	fd, size, err := openSmall(path, int64(len(buf))-1)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = unix.Close(fd) }() // only read
-	return readSmall(fd, path, buf, size)
-}
-
 // openSmall opens a regular file of at most max bytes. The caller closes it.
 func openSmall(path string, max int64) (fd int, size int64, err error) {
 	var st unix.Stat_t

@@ -16,10 +16,3 @@ func ReadRegularNoFollow(path string, max int64) ([]byte, error) {
 	}
 	return io.ReadAll(io.NewSectionReader(f, 0, info.Size()))
 }
-
-// ReadRegularInto is ReadRegularNoFollow into a buffer that is larger than the file,
-// and returns the file's size.
-func ReadRegularInto(path string, buf []byte) (int, error) {
-	data, err := ReadRegularNoFollow(path, int64(len(buf))-1)
-	return copy(buf, data), err
-}
