@@ -22,6 +22,7 @@ import (
 const grace = time.Second
 
 func main() {
+	collectLater()
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
