@@ -59,8 +59,8 @@ func (r *Reader) List(ctx context.Context, o ListOptions) iter.Seq2[Listing, err
 			f, done := r.withReferrers(o.Details)
 			defer done()
 			w := window{src: x.src}
-			for i := range x.spans {
-				e, err := x.listed(i, &w, o.Brief && !o.Details)
+			for i, raw := range x.kept.entries(x.spans) {
+				e, err := listed(raw, func() ([]byte, error) { return w.raw(&x.spans[i]) }, o.Brief && !o.Details)
 				if err != nil {
 					return content.At("index.json", err)
 				}
@@ -81,18 +81,20 @@ func (r *Reader) List(ctx context.Context, o ListOptions) iter.Seq2[Listing, err
 	}
 }
 
-// listed reads entry i for a Listing. Its Raw is good until the next.
-func (x *Index) listed(i int, w *window, brief bool) (Entry, error) {
-	raw := x.kept.raw(i)
+// listed decodes an entry of which the scan kept raw or, if that is nil, what read
+// gives, which is good until it is called again.
+func listed(raw []byte, read func() ([]byte, error), brief bool) (Entry, error) {
 	if raw == nil {
-		fleeting, err := w.raw(&x.spans[i])
+		raw, err := read()
 		if err != nil {
 			return Entry{}, err
 		}
-		return ParseEntry(fleeting)
+		return ParseEntry(raw)
 	}
-	if d, ok := briefDescriptor(raw); brief && ok {
-		return Entry{Descriptor: d, Raw: raw}, checkDescriptor(d)
+	if brief {
+		if d, ok := briefDescriptor(raw); ok {
+			return Entry{Descriptor: d}, checkDescriptor(d)
+		}
 	}
 	return ParseEntry(raw)
 }

@@ -365,7 +365,7 @@ func (x *Index) entry(i int) (Entry, error) {
 // window reads spans in ascending order with few reads.
 type window struct {
 	src  io.ReaderAt
-	size int // of a read; 0 is 256 KiB
+	size int // of a read; 0 is scanWindow
 	buf  []byte
 	off  int64
 }

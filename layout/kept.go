@@ -1,11 +1,12 @@
 package layout
 
+import "iter"
+
 // kept holds the bytes of the first entries that a filter let through, so that they
 // are not read again. Its pieces never move.
 type kept struct {
-	list [][]byte // by number of the entry
-	free []byte
-	size int
+	pieces [][]byte // full up to their lengths
+	size   int
 }
 
 const (
@@ -18,18 +19,32 @@ func (k *kept) add(raw []byte) {
 	if k.size += len(raw); k.size > maxKept {
 		return
 	}
-	if len(raw) > len(k.free) {
-		k.free = make([]byte, max(keptPiece, len(raw)))
+	last := len(k.pieces) - 1
+	if last < 0 || len(raw) > cap(k.pieces[last])-len(k.pieces[last]) {
+		k.pieces = append(k.pieces, make([]byte, 0, max(keptPiece, len(raw))))
+		last++
 	}
-	n := copy(k.free, raw)
-	k.list = append(k.list, k.free[:n:n])
-	k.free = k.free[n:]
+	k.pieces[last] = append(k.pieces[last], raw...)
 }
 
-// raw is the bytes of entry i, which must not be changed; nil if it is not kept.
-func (k *kept) raw(i int) []byte {
-	if i < len(k.list) {
-		return k.list[i]
+// entries yields the bytes of the spans, which must be all that were let through;
+// nil for those that are not kept. They must not be changed.
+func (k *kept) entries(spans []span) iter.Seq2[int, []byte] {
+	return func(yield func(int, []byte) bool) {
+		piece, at, size := 0, 0, 0
+		for i := range spans {
+			n := int(spans[i].len)
+			var raw []byte
+			if size += n; size <= maxKept {
+				if at == len(k.pieces[piece]) {
+					piece, at = piece+1, 0
+				}
+				raw = k.pieces[piece][at : at+n : at+n]
+				at += n
+			}
+			if !yield(i, raw) {
+				return
+			}
+		}
 	}
-	return nil
 }

@@ -29,7 +29,7 @@ type scanner struct {
 	depth int   // deepest nesting inside a value
 }
 
-const scanWindow = 256 << 10
+const scanWindow = 128 << 10
 
 // errShort says that the window ends within a value.
 var errShort = errors.New("window ends")
