@@ -70,10 +70,11 @@ func needOneOfAName(s *selecting, r *Rule) {
 	first := map[string]*Kept{}
 	var kept []*Kept
 	for _, k := range s.kept {
-		had := first[k.name]
+		name, _, _ := layout.NormalizeName(k.name)
+		had := first[name]
 		switch {
 		case k.name == "" || had == nil:
-			first[k.name] = k
+			first[name] = k
 		case had.Facts.Entry.Digest == k.Facts.Entry.Digest:
 			s.leftOut = append(s.leftOut, k.remark(r, "the same image has the name "+k.name+" already"))
 			continue

@@ -325,9 +325,10 @@ var cases = []struct {
 	}, {
 		name: "a short name", make: func(l *build.Layout) { l.Tag("app:v1", image(l, "linux/amd64", "app")) },
 		want: map[string]string{
-			"docker docker-classic docker-containerd": "app:v1 | ~name-long",
-			"podman ctr kind k3s":                     "docker.io/library/app:v1 | ~name-long",
-			"bazel scan":                              "app:v1",
+			"docker docker-containerd": "app:v1 | ~name-long",
+			"docker-classic":           "app:v1",
+			"podman ctr kind k3s":      "docker.io/library/app:v1 | ~name-long",
+			"bazel scan":               "app:v1",
 		},
 	}, {
 		name: "one name for two", make: func(l *build.Layout) {
@@ -335,8 +336,9 @@ var cases = []struct {
 			l.Tag("docker.io/library/app:v1", image(l, "linux/amd64", "two"))
 		},
 		want: map[string]string{
-			"docker docker-classic docker-containerd": "app:v1 app:v1 | ~name-long | !name-twice",
-			"podman ctr kind k3s":                     "docker.io/library/app:v1 docker.io/library/app:v1 | ~name-long | !name-twice",
+			"docker docker-containerd": "app:v1 app:v1 | ~name-long | !name-twice",
+			"docker-classic":           "app:v1 app:v1 | !name-twice",
+			"podman ctr kind k3s":      "docker.io/library/app:v1 docker.io/library/app:v1 | ~name-long | !name-twice",
 		},
 	}, {
 		name: "one name twice for one image", make: func(l *build.Layout) {

@@ -104,7 +104,7 @@ var table = []Rule{
 	{
 		ID:        "name-long",
 		Statement: "Names are written in docker's long form, docker.io/library/app:v1, in io.containerd.image.name.",
-		Consumers: loaders, Action: Rename, apply: needLongName,
+		Consumers: []Consumer{DockerContainerd, Podman, Ctr, Kind, K3s}, Action: Rename, apply: needLongName,
 		Source:  []string{importNames, "https://github.com/containerd/containerd/issues/1816", podmanSource + "libimage/normalize.go#L15"},
 		Without: "ctr, kind and k3s keep app:v1 as it is, and a pod that asks for app:v1 means docker.io/library/app:v1; podman calls it localhost/app:v1.",
 	},

@@ -12,6 +12,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/ocilayout/ocilayout/consumer"
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/layout"
 )
@@ -52,6 +53,13 @@ const (
 type Options struct {
 	// Form is OCI if empty.
 	Form Form
+	// For, if set, is who loads the archive: it holds what that consumer accepts, under
+	// names that it reads, and nothing is written if the consumer would refuse it. No
+	// referrers come along. The form is OCI.
+	For consumer.Consumer
+	// Repository goes in front of names that are a tag alone, for a consumer that needs
+	// full ones.
+	Repository string
 	// Platforms narrow images down. With one, a name points to the manifest of
 	// that platform; with several the index stays and the children for others are
 	// left out of the archive. An image that lacks one is ErrNotFound.
@@ -73,6 +81,8 @@ type Options struct {
 	NoSync bool
 	// Limits bound what is read; zero fields mean the defaults.
 	Limits content.Limits
+
+	file string // the name of the archive's file, if it has one
 }
 
 func (o Options) withDefaults() Options {
@@ -101,6 +111,9 @@ func (o Options) check() error {
 	if o.FallbackTags && (o.NoReferrers || o.Form != OCI) {
 		return content.Errorf(content.ErrInvalid, "fallback tags are for an oci archive with referrers")
 	}
+	if err := o.checkFor(); err != nil {
+		return err
+	}
 	if o.Name != "" {
 		return layout.CheckName(o.Name)
 	}
@@ -120,6 +133,8 @@ type Result struct {
 	Bytes int64 `json:"bytes"`
 	// Absent is what the archive's manifests refer to and the layout does not have.
 	Absent []content.Descriptor `json:"absent,omitempty"`
+	// Load says what the consumer gets, if the archive is for one.
+	Load *Load `json:"load,omitempty"`
 	// LeftOut is what the layout has and the options, or the form, left out.
 	LeftOut []content.Descriptor `json:"leftOut,omitempty"`
 }

@@ -53,7 +53,7 @@ func (p *plan) loadables() (images loadables, rest []entry) {
 func (l loadables) tags(image loadable) []string {
 	var tags []string
 	for i := image.first; ; i = l.next[i] {
-		tag := dockerTag(string(l.entries.name(l.entries.list[i])))
+		tag := l.dockerTag(string(l.entries.name(l.entries.list[i])))
 		if tag != "" && !slices.Contains(tags, tag) {
 			tags = append(tags, tag)
 		}
@@ -131,11 +131,15 @@ func (p *plan) layersOf(n *node) ([]imagefs.Layer, error) {
 }
 
 // dockerTag is a name as docker load takes it, or "" for one that it would refuse:
-// a bare tag names no repository.
-func dockerTag(name string) string {
+// a bare tag names no repository. It is the short form, as docker save writes it; an
+// archive for a consumer has the long one, since podman means localhost/app by app.
+func (p *plan) dockerTag(name string) string {
 	full, _, ok := layout.NormalizeName(name)
-	if !ok {
+	switch {
+	case !ok:
 		return ""
+	case p.o.For != "":
+		return full
 	}
 	return layout.FamiliarName(full)
 }

@@ -22,8 +22,16 @@ type archive interface {
 	result() Result
 }
 
-// prepare plans the archive of a form.
+// prepare plans the archive of a form, for a consumer if there is one.
 func prepare(ctx context.Context, roots []Root, o Options) (archive, error) {
+	if o.For != "" {
+		return prepareFor(ctx, roots, o)
+	}
+	return plainly(ctx, roots, o)
+}
+
+// plainly plans the archive of all that the roots mean.
+func plainly(ctx context.Context, roots []Root, o Options) (archive, error) {
 	p, err := newPlan(ctx, roots, o)
 	if err != nil {
 		return nil, err
@@ -45,10 +53,11 @@ func prepare(ctx context.Context, roots []Root, o Options) (archive, error) {
 //
 // Corrupt content is ErrCorrupt, a blob that must be there and is not ErrMissing;
 // what a form can't hold is ErrUnsupported, a platform that no image is for
-// ErrNotFound, a name for two images from two layouts ErrConflict, and options
-// that contradict each other ErrInvalid.
+// ErrNotFound, a name for two images from two layouts ErrConflict, options that
+// contradict each other ErrInvalid, and what the consumer would not load ErrRefused.
 func ToFile(ctx context.Context, path string, roots []Root, o Options) (Result, error) {
 	o = o.withDefaults()
+	o.file = filepath.Base(path)
 	a, err := prepare(ctx, roots, o)
 	if err != nil {
 		return Result{}, err

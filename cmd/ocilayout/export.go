@@ -50,6 +50,9 @@ func (e *env) exported(r export.Result, err error) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.Load != nil {
+		return e.loaded(r), nil
+	}
 	e.notExported("is not in the layout", r.Absent)
 	e.notExported("was left out", r.LeftOut)
 	return exported{r}, nil
