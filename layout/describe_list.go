@@ -140,8 +140,8 @@ func listing(ctx context.Context, f content.Fetcher, e Entry, details bool, limi
 		return l, nil
 	}
 	l.Details = &Details{Platforms: []string{}}
-	if !content.HasEdges(e.MediaType) {
-		return l, nil
+	if !content.HasEdges(e.MediaType) || e.Kind() == KindFallback {
+		return l, nil // what a list of referrers lists is said of their subject
 	}
 	d, err := Describe(ctx, f, e, limits)
 	if errors.Is(err, content.ErrMissing) {
