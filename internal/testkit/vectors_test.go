@@ -3,6 +3,7 @@ package testkit_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -118,6 +119,7 @@ func readDoors(t *testing.T, v vector.Vector, path string) {
 		return // told by verifyDoor
 	}
 	defer func() { _ = r.Close() }() // only read
+	referrersDoor(t, v, r)
 	_, referrersErr := r.ReferrerMap(ctx)
 	_, treeErr := layout.BuildTrees(ctx, r, layout.Reference{})
 	var listErr error
@@ -146,9 +148,58 @@ func readDoors(t *testing.T, v vector.Vector, path string) {
 	if v.Expect != "ok" || copyErr != nil {
 		return
 	}
-	if d, err := layout.Diff(ctx, r, open(t, to), layout.DiffOptions{}); err != nil || !d.Equal {
+	copied := open(t, to)
+	referrersDoor(t, v, copied)
+	if d, err := layout.Diff(ctx, r, copied, layout.DiffOptions{}); err != nil || !d.Equal {
 		t.Errorf("a copy of %s holds other than its layout: %+v, %v", filepath.Base(path), d, err)
 	}
+}
+
+// referrersDoor asks what refers to the subject of a sound layout, in any form.
+func referrersDoor(t *testing.T, v vector.Vector, r *layout.Reader) {
+	t.Helper()
+	if v.Kind != "layout" || v.Expect != "ok" {
+		return
+	}
+	subject := content.Digest(v.Subject)
+	if subject == "" {
+		subject = firstEntry(t, v)
+	}
+	if content.CheckDigest(subject) != nil {
+		return // no entry, or one that only names what it is
+	}
+	found, err := r.FindReferrers(context.Background(), layout.ReferrerQuery{
+		Subject: content.Descriptor{Digest: subject}, Legacy: true, Recursive: true,
+	})
+	var got []string
+	for _, f := range found {
+		got = append(got, string(f.Origin)+" "+f.ArtifactType)
+	}
+	slices.Sort(got)
+	if err != nil || !slices.Equal(got, v.Referrers) {
+		t.Errorf("%s refers to %s in %s, want %q (%v)", got, subject, r.Path(), v.Referrers, err)
+	}
+}
+
+// firstEntry is the digest of the first entry in a vector's index.json; "" if it has
+// none.
+func firstEntry(t *testing.T, v vector.Vector) content.Digest {
+	t.Helper()
+	var index struct {
+		Manifests []struct{ Digest content.Digest }
+	}
+	for _, f := range v.Files() {
+		if f.Name != "index.json" {
+			continue
+		}
+		if err := json.Unmarshal(f.Body, &index); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(index.Manifests) == 0 {
+		return ""
+	}
+	return index.Manifests[0].Digest
 }
 
 func copyTo(ctx context.Context, r *layout.Reader, dir string) error {
@@ -226,6 +277,8 @@ func exportDoor(t *testing.T, v vector.Vector, dir string) {
 	}
 	testkit.Sound(t, again)
 	a, b := open(t, dir), open(t, again)
+	referrersDoor(t, v, a)
+	referrersDoor(t, v, b)
 	if d, err := layout.Diff(ctx, a, b, layout.DiffOptions{}); err != nil || !d.Equal {
 		t.Errorf("an export holds other than its layout: %+v, %v", d, err)
 	}

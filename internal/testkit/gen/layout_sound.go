@@ -34,8 +34,7 @@ func soundLayouts() []vector.Vector {
 		ok("no-history", specConfig, "a config without history", image(build.Image{EditConfig: func(c *ocispec.Image) { c.History = nil }})),
 		ok("scratch", specManifest, "an image of no layers", scratch()),
 		ok("artifact", specArtifact, "an artifact with the empty config", artifact()),
-		ok("referrer", specReferrers, "an artifact with a subject, listed under its fallback tag", attached(func(*build.Layout) {})),
-		ok("referrer-entry", specManifest, "an artifact with a subject as an entry, as archives have it", referrerEntry()),
+		ok("artifact-untyped", specArtifact, "an artifact's text under the type of a plain layer, as oras has it without a type", untyped()),
 		ok("buildkit-attestation", specIndex, "BuildKit's attestation beside an image: no platform, and a layer that is JSON", attestation()),
 		ok("opaque-config", specManifest, "an unknown type of config is not parsed", opaqueConfig()),
 		ok("unknown-root", specIndexJSON, "an entry of an unknown type is not parsed", unknownRoot()),
@@ -84,6 +83,15 @@ func scratch() *build.Layout { return image(build.Image{Layers: []build.Layer{}}
 func artifact() *build.Layout {
 	l := build.NewLayout()
 	l.Tag("v1", l.Artifact("application/vnd.example.text", nil, []byte("text")))
+	return l
+}
+
+func untyped() *build.Layout {
+	l := build.NewLayout()
+	a := l.Artifact("application/vnd.example.text", nil, []byte("no tar"))
+	text := replace(string(l.Blobs[a.Digest]), `"application/octet-stream"`, `"`+ocispec.MediaTypeImageLayer+`"`)
+	delete(l.Blobs, a.Digest)
+	l.Tag("v1", l.Put(a.MediaType, []byte(text)))
 	return l
 }
 

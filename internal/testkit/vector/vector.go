@@ -24,10 +24,15 @@ type Vector struct {
 	Exit    int    // of the main door's command
 	Problem []string
 	Import  string // what import makes of it, where that is not Expect
-	Spec    string // where the rule stands
-	Comment string // what is wrong, or right, in one line
-	Values  map[string]string
-	Body    []byte // uncompressed
+	// Subject is the digest of what Referrers refer to; "" is the first entry's.
+	Subject string
+	// Referrers are the origin and the artifactType, with a space between, of all that
+	// refers to Subject, directly or through others, sorted.
+	Referrers []string
+	Spec      string // where the rule stands
+	Comment   string // what is wrong, or right, in one line
+	Values    map[string]string
+	Body      []byte // uncompressed
 }
 
 // Kinds are the forms of a body.
@@ -58,6 +63,8 @@ func (v Vector) Bytes() []byte {
 	line("problem", strings.Join(v.Problem, ", "))
 	line("exit", strconv.Itoa(v.Exit))
 	line("import", v.Import)
+	line("subject", v.Subject)
+	line("referrers", strings.Join(v.Referrers, ", "))
 	for _, key := range valueKeys {
 		if value, ok := v.Values[key]; ok {
 			line(key, strconv.Quote(value))
@@ -121,6 +128,10 @@ func (v *Vector) set(key, value string) (err error) {
 		v.Exit, err = strconv.Atoi(value)
 	case "import":
 		v.Import = value
+	case "subject":
+		v.Subject = value
+	case "referrers":
+		v.Referrers = strings.Split(value, ", ")
 	case "spec":
 		v.Spec = value
 	case "comment":
@@ -145,6 +156,8 @@ func (v Vector) check() error {
 		return fmt.Errorf("%s: import %q is none of %v", v.Name, v.Import, Outcomes)
 	case (v.Expect == "ok") != (v.Exit == 0):
 		return fmt.Errorf("%s: expect %s with exit %d", v.Name, v.Expect, v.Exit)
+	case (v.Subject != "" || v.Referrers != nil) && (v.Kind != "layout" || v.Expect != "ok"):
+		return fmt.Errorf("%s: referrers of a %s that is %s", v.Name, v.Kind, v.Expect)
 	case v.Comment == "":
 		return fmt.Errorf("%s: no comment", v.Name)
 	}

@@ -16,10 +16,18 @@ var sample = vector.Vector{
 	Values: map[string]string{"layout": "dir", "name": "", "digest": "with \"quotes\"\n"},
 }
 
+// referred is a vector with what refers to what.
+var referred = vector.Vector{
+	Name: "referred", Kind: "layout", Expect: "ok", Subject: "sha256:ab", Referrers: []string{"cosign text/spdx", "subject a/b"},
+	Comment: "two referrers", Body: []byte("tar"), Values: map[string]string{},
+}
+
 func TestRoundTrip(t *testing.T) {
-	got, err := vector.Parse("sample", sample.Bytes())
-	if err != nil || !reflect.DeepEqual(got, sample) {
-		t.Fatalf("%v\n got %+v\nwant %+v", err, got, sample)
+	for _, want := range []vector.Vector{sample, referred} {
+		got, err := vector.Parse(want.Name, want.Bytes())
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%v\n got %+v\nwant %+v", err, got, want)
+		}
 	}
 }
 
@@ -31,6 +39,7 @@ func TestParseRefuses(t *testing.T) {
 		"unknown kind":    strings.Replace(good, "kind: reference", "kind: ref", 1),
 		"unknown outcome": strings.Replace(good, "expect: ok", "expect: fine", 1),
 		"ok with exit 4":  strings.Replace(good, "exit: 0", "exit: 4", 1),
+		"referrers":       strings.Replace(good, "import: refused", "referrers: subject a/b", 1),
 		"no comment":      strings.Replace(good, "comment: all the keys: there are\n", "", 1),
 		"no body":         "kind: layout\nexpect: ok\nexit: 0\ncomment: x\n\n",
 		"truncated body":  good[:len(good)-4],
