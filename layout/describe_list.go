@@ -59,8 +59,8 @@ func (r *Reader) List(ctx context.Context, o ListOptions) iter.Seq2[Listing, err
 			f, done := r.withReferrers(o.Details)
 			defer done()
 			w := window{src: x.src}
-			for i, raw := range x.kept.entries(x.spans) {
-				e, err := listed(raw, func() ([]byte, error) { return w.raw(&x.spans[i]) }, o.Brief && !o.Details)
+			for i, raw := range x.kept.entries(&x.spans) {
+				e, err := listed(raw, func() ([]byte, error) { return w.raw(x.spans.at(i)) }, o.Brief && !o.Details)
 				if err != nil {
 					return content.At("index.json", err)
 				}
@@ -68,7 +68,7 @@ func (r *Reader) List(ctx context.Context, o ListOptions) iter.Seq2[Listing, err
 				if err != nil {
 					return err
 				}
-				l.Name = x.text(x.spans[i].name)
+				l.Name = x.text(x.spans.at(i).name)
 				if stopped = !yield(l, nil); stopped {
 					return nil
 				}

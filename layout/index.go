@@ -20,7 +20,7 @@ import (
 type Index struct {
 	src   io.ReaderAt
 	size  int64
-	spans []span
+	spans spans
 	names string // the names of all spans, one after the other
 
 	fields    map[string]json.RawMessage // every top-level field but manifests
@@ -95,7 +95,7 @@ func readIndex(src io.ReaderAt, size int64, limits content.Limits, visit visitor
 		}
 	}
 	x.tail = s.base + int64(s.pos)
-	x.names, x.arena = x.arena.String(), bytes.Buffer{}
+	x.names, x.arena = passing(x.arena.Bytes()), bytes.Buffer{} // nobody writes there any more
 	s.pos++
 	if _, more, err := s.next(); err != nil || more {
 		return nil, firstError(err, s.errAt("data after the end"))
@@ -159,8 +159,7 @@ func (x *Index) array(s *scanner) error {
 	x.open = s.base + int64(s.pos)
 	s.pos++
 	if x.visit == nil && x.wants == nil {
-		x.spans = make([]span, 0, min(x.size/200+1, 1<<17))
-		x.arena.Grow(int(min(x.size/16, 1<<21)))
+		x.arena.Grow(int(min(x.size/16, 1<<24)))
 	}
 	for first := true; ; first = false {
 		c, ok, err := s.next()
@@ -234,7 +233,7 @@ func (x *Index) look(b []byte, s *scanner) (n int, err error) {
 	}
 	e, err := ParseEntry(b[:n])
 	if err != nil {
-		return 0, content.Errorf(content.ErrCorrupt, "entry %d: %w", len(x.spans), err)
+		return 0, content.Errorf(content.ErrCorrupt, "entry %d: %w", x.spans.len(), err)
 	}
 	x.seen = summarize(e)
 	return n, nil
@@ -269,7 +268,7 @@ func (x *Index) add(s *summary, off int64, raw []byte) {
 	if len(s.imageName) > 0 {
 		sp.name = x.keep(s.imageName)
 	}
-	x.spans = append(x.spans, sp)
+	x.spans.add(sp)
 }
 
 // passing is b as a string that is good only until the scan goes on. A string of its
@@ -310,7 +309,7 @@ func (x *Index) check() error {
 }
 
 // Len is the number of entries.
-func (x *Index) Len() int { return len(x.spans) }
+func (x *Index) Len() int { return x.spans.len() }
 
 // Field returns the bytes of a top-level field of index.json, such as annotations;
 // nil if it is absent. Of manifests it knows nothing.
@@ -343,8 +342,8 @@ func (x *Index) Entries() iter.Seq2[Entry, error] {
 func (x *Index) EntriesIf(keep func(Summary) bool) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		w := window{src: x.src}
-		for i := range x.spans {
-			sp := &x.spans[i]
+		for i := range x.spans.len() {
+			sp := x.spans.at(i)
 			if !keep(Summary{x.text(sp.name), x.text(sp.ref), sp.kind}) {
 				continue
 			}
@@ -359,7 +358,7 @@ func (x *Index) EntriesIf(keep func(Summary) bool) iter.Seq2[Entry, error] {
 // entry reads entry i.
 func (x *Index) entry(i int) (Entry, error) {
 	w := window{src: x.src, size: 1}
-	return w.entry(&x.spans[i])
+	return w.entry(x.spans.at(i))
 }
 
 // window reads spans in ascending order with few reads.
@@ -403,8 +402,8 @@ func (w *window) raw(sp *span) ([]byte, error) {
 func (x *Index) ByDigest(d content.Digest) ([]Entry, error) {
 	var found []Entry
 	h := maphash.String(digestSeed, string(d))
-	for i := range x.spans {
-		if x.spans[i].digest != h {
+	for i := range x.spans.len() {
+		if x.spans.at(i).digest != h {
 			continue
 		}
 		e, err := x.entry(i)
@@ -424,11 +423,11 @@ func (x *Index) ByDigest(d content.Digest) ([]Entry, error) {
 // only image, or else the one called latest. Nothing is ErrNotFound; several is
 // ErrAmbiguous, with the choices.
 func (x *Index) Resolve(name string) (Entry, error) {
-	return lookup{len(x.spans), x.live, x.entry}.resolve(name)
+	return lookup{x.spans.len(), x.live, x.entry}.resolve(name)
 }
 
 // live says what entry i is called and which class it has.
 func (x *Index) live(i int) (Summary, bool) {
-	sp := &x.spans[i]
+	sp := x.spans.at(i)
 	return Summary{x.text(sp.name), x.text(sp.ref), sp.kind}, true
 }

@@ -29,11 +29,11 @@ func (k *kept) add(raw []byte) {
 
 // entries yields the bytes of the spans, which must be all that were let through;
 // nil for those that are not kept. They must not be changed.
-func (k *kept) entries(spans []span) iter.Seq2[int, []byte] {
+func (k *kept) entries(spans *spans) iter.Seq2[int, []byte] {
 	return func(yield func(int, []byte) bool) {
 		piece, at, size := 0, 0, 0
-		for i := range spans {
-			n := int(spans[i].len)
+		for i := range spans.len() {
+			n := int(spans.at(i).len)
 			var raw []byte
 			if size += n; size <= maxKept {
 				if at == len(k.pieces[piece]) {

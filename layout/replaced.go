@@ -88,11 +88,11 @@ func (tx *Tx) leadsTo(ctx context.Context, n *news, told bool, d content.Digest)
 
 func (tx *Tx) isIndex(i int) bool {
 	e, changed := tx.replaced[i]
-	switch n := len(tx.base.spans); {
+	switch n := tx.base.spans.len(); {
 	case i >= n:
 		e = tx.added[i-n].entry
 	case !changed:
-		return tx.base.spans[i].index
+		return tx.base.spans.at(i).index
 	}
 	return content.IsIndex(e.MediaType)
 }

@@ -28,7 +28,7 @@ func sameAsAlone(t *testing.T, first, entry string) {
 		return
 	}
 	got, _ := both.live(1)
-	if want, _ := alone.live(0); got != want || both.spans[1].digest != alone.spans[0].digest || both.spans[1].index != alone.spans[0].index {
+	if want, _ := alone.live(0); got != want || both.spans.at(1).digest != alone.spans.at(0).digest || both.spans.at(1).index != alone.spans.at(0).index {
 		t.Fatalf("behind another %+v, alone %+v\n%q\n%q", got, want, first, entry)
 	}
 }

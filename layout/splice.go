@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/ocilayout/ocilayout/internal/rawjson"
@@ -71,27 +72,57 @@ func (s *splicer) text(b string) {
 func (s *splicer) array(tx *Tx) {
 	x := s.x
 	first := x.end
-	if len(x.spans) > 0 {
-		first = x.spans[0].off
+	if x.spans.len() > 0 {
+		first = x.spans.at(0).off
 	}
 	s.copy(0, first) // with the space behind the bracket
 	s.sep, s.last = s.separator(), -1
 	next := tx.additions()
-	for i := -1; i < len(x.spans); i++ {
-		if i >= 0 && !tx.removed[i] {
-			if e, ok := tx.replaced[i]; ok {
-				s.entry(i, func() { s.text(string(e.Raw)) })
-			} else {
-				s.entry(i, func() { s.copy(x.spans[i].off, x.spans[i].end()) })
-			}
-		}
-		for _, e := range next(i) {
+	add := func(after int) {
+		for _, e := range next(after) {
 			s.entry(-1, func() { s.text(string(e.Raw)) })
 		}
 	}
-	if n := len(x.spans); n > 0 {
-		s.copy(x.spans[n-1].end(), x.end) // the space before the bracket
+	add(-1)
+	from := 0 // what follows is as it was
+	for _, i := range tx.changes() {
+		s.run(from, i)
+		if e, ok := tx.replaced[i]; ok {
+			s.entry(i, func() { s.text(string(e.Raw)) })
+		} else if !tx.removed[i] {
+			s.run(i, i+1)
+		}
+		add(i)
+		from = i + 1
 	}
+	s.run(from, x.spans.len())
+	if n := x.spans.len(); n > 0 {
+		s.copy(x.spans.at(n-1).end(), x.end) // the space before the bracket
+	}
+}
+
+// changes lists the spans that go, that become another entry, and that new entries
+// stand behind, sorted.
+func (tx *Tx) changes() []int {
+	list := slices.Concat(keys(tx.removed), keys(tx.replaced))
+	for _, a := range tx.added {
+		if a.after >= 0 {
+			list = append(list, a.after)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// run writes the entries of spans that are neighbours as they were.
+func (s *splicer) run(from, to int) {
+	if from == to {
+		return
+	}
+	first, last := s.x.spans.at(from), s.x.spans.at(to-1)
+	s.entry(from, func() { s.copy(first.off, last.end()) })
+	s.written += to - from - 1
+	s.last = to - 1
 }
 
 func (sp *span) end() int64 { return sp.off + int64(sp.len) }
@@ -102,7 +133,7 @@ func (s *splicer) entry(i int, write func()) {
 	switch {
 	case s.written == 0:
 	case i > 0 && s.last == i-1:
-		s.copy(s.x.spans[i-1].end(), s.x.spans[i].off)
+		s.copy(s.x.spans.at(i-1).end(), s.x.spans.at(i).off)
 	default:
 		s.text(s.sep)
 	}
@@ -125,12 +156,12 @@ func (s *splicer) field(f indexField) {
 // first two, or after its first bracket.
 func (s *splicer) separator() string {
 	x := s.x
-	if len(x.spans) == 0 {
+	if x.spans.len() == 0 {
 		return ","
 	}
-	from, to := x.open+1, x.spans[0].off
-	if len(x.spans) > 1 {
-		from, to = x.spans[0].end(), x.spans[1].off
+	from, to := x.open+1, x.spans.at(0).off
+	if x.spans.len() > 1 {
+		from, to = x.spans.at(0).end(), x.spans.at(1).off
 	}
 	if to-from > 256 {
 		return ","

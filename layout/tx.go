@@ -245,12 +245,12 @@ func (tx *Tx) Entries() iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		w := window{src: tx.base.src}
 		next := tx.additions()
-		for i := -1; i < len(tx.base.spans); i++ {
+		for i := -1; i < tx.base.spans.len(); i++ {
 			if i >= 0 && !tx.removed[i] {
 				e, isReplaced := tx.replaced[i]
 				var err error
 				if !isReplaced {
-					e, err = w.entry(&tx.base.spans[i])
+					e, err = w.entry(tx.base.spans.at(i))
 				}
 				if !yield(e, err) || err != nil {
 					return
@@ -467,8 +467,8 @@ func (tx *Tx) Remove(match func(Entry) bool) ([]Entry, error) {
 		}
 		var e Entry
 		var err error
-		if _, replaced := tx.replaced[i]; i < len(tx.base.spans) && !replaced {
-			e, err = w.entry(&tx.base.spans[i])
+		if _, replaced := tx.replaced[i]; i < tx.base.spans.len() && !replaced {
+			e, err = w.entry(tx.base.spans.at(i))
 		} else {
 			e, err = tx.at(i)
 		}

@@ -12,7 +12,7 @@ import (
 
 // at reads entry i.
 func (tx *Tx) at(i int) (Entry, error) {
-	if n := len(tx.base.spans); i >= n {
+	if n := tx.base.spans.len(); i >= n {
 		return tx.added[i-n].entry, nil
 	}
 	if e, ok := tx.replaced[i]; ok {
@@ -22,7 +22,7 @@ func (tx *Tx) at(i int) (Entry, error) {
 }
 
 func (tx *Tx) remove(i int) {
-	if n := len(tx.base.spans); i >= n {
+	if n := tx.base.spans.len(); i >= n {
 		tx.added[i-n].dropped = true
 		return
 	}
@@ -32,7 +32,7 @@ func (tx *Tx) remove(i int) {
 
 func (tx *Tx) replace(i int, e Entry) {
 	tx.note(i, e)
-	if n := len(tx.base.spans); i >= n {
+	if n := tx.base.spans.len(); i >= n {
 		tx.added[i-n].entry = e
 		return
 	}
@@ -42,7 +42,7 @@ func (tx *Tx) replace(i int, e Entry) {
 // insert adds e at the end of its class.
 func (tx *Tx) insert(e Entry) {
 	tx.added = append(tx.added, addition{entry: e, after: tx.endOf(e.Kind())})
-	tx.note(len(tx.base.spans)+len(tx.added)-1, e)
+	tx.note(tx.base.spans.len()+len(tx.added)-1, e)
 }
 
 // endOf is the last span of a class or one before it; -1 if there is none.
@@ -53,8 +53,8 @@ func (tx *Tx) endOf(kind Kind) int {
 	if end, ok := tx.ends[kind]; ok {
 		return end
 	}
-	end := len(tx.base.spans) - 1
-	for end >= 0 && tx.base.spans[end].kind > kind {
+	end := tx.base.spans.len() - 1
+	for end >= 0 && tx.base.spans.at(end).kind > kind {
 		end--
 	}
 	tx.ends[kind] = end
@@ -62,11 +62,11 @@ func (tx *Tx) endOf(kind Kind) int {
 }
 
 // total is one more than the highest number.
-func (tx *Tx) total() int { return len(tx.base.spans) + len(tx.added) }
+func (tx *Tx) total() int { return tx.base.spans.len() + len(tx.added) }
 
 // live says whether entry i is there, and what it is called.
 func (tx *Tx) live(i int) (Summary, bool) {
-	n := len(tx.base.spans)
+	n := tx.base.spans.len()
 	e, changed := tx.replaced[i]
 	switch {
 	case i >= n && tx.added[i-n].dropped, tx.removed[i]:
@@ -87,7 +87,7 @@ func (tx *Tx) called(name string) []int {
 // isFresh says whether entry i was brought in by this Tx.
 func (tx *Tx) isFresh(i int) bool {
 	_, replaced := tx.replaced[i]
-	return replaced || tx.met[i] || i >= len(tx.base.spans)
+	return replaced || tx.met[i] || i >= tx.base.spans.len()
 }
 
 // withDigest lists the entries of a digest.
@@ -133,13 +133,13 @@ func (tx *Tx) hashed(h uint64) []int {
 
 // digestHash is the hash of entry i's digest.
 func (tx *Tx) digestHash(i int) uint64 {
-	n := len(tx.base.spans)
+	n := tx.base.spans.len()
 	e, changed := tx.replaced[i]
 	switch {
 	case i >= n:
 		e = tx.added[i-n].entry
 	case !changed:
-		return tx.base.spans[i].digest
+		return tx.base.spans.at(i).digest
 	}
 	return maphash.String(digestSeed, string(e.Digest))
 }
