@@ -58,7 +58,7 @@ func (r *Reader) List(ctx context.Context, o ListOptions) iter.Seq2[Listing, err
 			}
 			f, done := r.withReferrers(o.Details)
 			defer done()
-			w := window{src: x.src}
+			w := x.window()
 			for i, raw := range x.kept.entries(&x.spans) {
 				e, err := listed(raw, func() ([]byte, error) { return w.raw(x.spans.at(i)) }, o.Brief && !o.Details)
 				if err != nil {

@@ -341,7 +341,7 @@ func (x *Index) Entries() iter.Seq2[Entry, error] {
 // An error ends it.
 func (x *Index) EntriesIf(keep func(Summary) bool) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		w := window{src: x.src}
+		w := x.window()
 		for i := range x.spans.len() {
 			sp := x.spans.at(i)
 			if !keep(Summary{x.text(sp.name), x.text(sp.ref), sp.kind}) {
@@ -357,16 +357,21 @@ func (x *Index) EntriesIf(keep func(Summary) bool) iter.Seq2[Entry, error] {
 
 // entry reads entry i.
 func (x *Index) entry(i int) (Entry, error) {
-	w := window{src: x.src, size: 1}
+	w := window{src: x.src}
 	return w.entry(x.spans.at(i))
 }
 
 // window reads spans in ascending order with few reads.
 type window struct {
 	src  io.ReaderAt
-	size int // of a read; 0 is scanWindow
+	size int // least that a read asks for
 	buf  []byte
 	off  int64
+}
+
+// window is for going through all entries.
+func (x *Index) window() window {
+	return window{src: x.src, size: int(min(x.size, scanWindow))}
 }
 
 // entry parses the entry at sp. Its Raw is a copy.
@@ -382,9 +387,6 @@ func (w *window) entry(sp *span) (Entry, error) {
 // raw is the bytes of the entry at sp, good until the next call.
 func (w *window) raw(sp *span) ([]byte, error) {
 	if sp.off < w.off || sp.off+int64(sp.len) > w.off+int64(len(w.buf)) {
-		if w.size == 0 {
-			w.size = scanWindow
-		}
 		buf := w.buf[:0]
 		buf = slices.Grow(buf, max(w.size, int(sp.len)))
 		buf = buf[:cap(buf)]

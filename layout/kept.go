@@ -21,7 +21,8 @@ func (k *kept) add(raw []byte) {
 	}
 	last := len(k.pieces) - 1
 	if last < 0 || len(raw) > cap(k.pieces[last])-len(k.pieces[last]) {
-		k.pieces = append(k.pieces, make([]byte, 0, max(keptPiece, len(raw))))
+		piece := min(keptPiece, 4<<10<<min(len(k.pieces), 8))
+		k.pieces = append(k.pieces, make([]byte, 0, max(piece, len(raw))))
 		last++
 	}
 	k.pieces[last] = append(k.pieces[last], raw...)

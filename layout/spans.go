@@ -10,7 +10,10 @@ type spans struct {
 const spanPiece = 4096
 
 func (s *spans) add(sp span) {
-	if s.n%spanPiece == 0 {
+	switch {
+	case s.n == 0:
+		s.pieces = make([][]span, 1) // few spans need no whole piece
+	case s.n%spanPiece == 0:
 		s.pieces = append(s.pieces, make([]span, 0, spanPiece))
 	}
 	last := &s.pieces[len(s.pieces)-1]

@@ -243,7 +243,7 @@ func (tx *Tx) fresh() []Entry {
 // Entries yields every entry as the changes so far leave it. An error ends it.
 func (tx *Tx) Entries() iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		w := window{src: tx.base.src}
+		w := tx.base.window()
 		next := tx.additions()
 		for i := -1; i < tx.base.spans.len(); i++ {
 			if i >= 0 && !tx.removed[i] {
@@ -460,7 +460,7 @@ func (tx *Tx) drop(numbers []int) ([]Entry, error) {
 // every entry. Their content stays until gc.
 func (tx *Tx) Remove(match func(Entry) bool) ([]Entry, error) {
 	var found []int
-	w := window{src: tx.base.src}
+	w := tx.base.window()
 	for i := range tx.total() {
 		if _, ok := tx.live(i); !ok {
 			continue
