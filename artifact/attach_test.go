@@ -234,6 +234,59 @@ func TestDetachStillListed(t *testing.T) {
 	}
 }
 
+// TestDetachWhatIsNotThere: an artifact whose blob is gone is taken off the list that
+// has it, and leaves what is listed beside it; the last one takes the list with it.
+func TestDetachWhatIsNotThere(t *testing.T) {
+	b := build.Hello()
+	image := b.Entries[0]
+	long := image
+	long.Digest = build.SHA512(b.Blobs[image.Digest])
+	b.Blobs[long.Digest] = b.Blobs[image.Digest]
+	b.Tag("long", long)
+	gone := b.Artifact("t/gone", &image, []byte("gone"))
+	ofLong := b.Artifact("t/gone", &long, []byte("gone"))
+	stays := b.Artifact("t/stays", &image, []byte("stays"))
+	b.Tag(layout.FallbackTag(image.Digest), b.Index(gone, stays))
+	b.Tag(layout.FallbackTag(long.Digest), b.Index(ofLong))
+	delete(b.Blobs, gone.Digest)
+	delete(b.Blobs, ofLong.Digest)
+	l, err := layout.Open(testkit.Layout(t, b), layout.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+
+	done, err := artifact.Detach(t.Context(), l, gone, ofLong)
+	if err != nil || len(done) != 2 {
+		t.Fatalf("detached %+v, %v", done, err)
+	}
+	for i, want := range []struct{ subject, list string }{
+		{image.Digest.String(), layout.FallbackTag(image.Digest)}, {"", layout.FallbackTag(long.Digest)},
+	} {
+		if d := done[i]; d.Subject.String() != want.subject || len(d.Lists) != 1 || d.Lists[0] != want.list || d.Listed {
+			t.Errorf("detached %+v, want %+v", d, want)
+		}
+	}
+	if _, err := l.Resolve(t.Context(), layout.FallbackTag(long.Digest)); !errors.Is(err, content.ErrNotFound) {
+		t.Errorf("the empty list: %v", err)
+	}
+	found, err := artifact.Find(t.Context(), l.Reader, artifact.Query{ReferrerQuery: layout.ReferrerQuery{Subject: image}})
+	if err != nil || len(found) != 1 || found[0].Digest != stays.Digest {
+		t.Errorf("found %+v, %v", found, err)
+	}
+	list, err := l.Resolve(t.Context(), layout.FallbackTag(image.Digest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _, err := content.FetchManifest(t.Context(), l, list, content.Limits{})
+	if err != nil || len(m.Manifests) != 1 || m.Manifests[0].Digest != stays.Digest {
+		t.Errorf("the list has %+v, %v", m.Manifests, err)
+	}
+	if _, err := artifact.Detach(t.Context(), l, gone); !errors.Is(err, content.ErrNotFound) {
+		t.Errorf("a second time: %v", err)
+	}
+}
+
 func TestPut(t *testing.T) {
 	l, image := hello(t)
 	o := artifact.Options{Type: "t/a", Files: []artifact.File{text("a", "a")}}

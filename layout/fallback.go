@@ -101,10 +101,15 @@ func (tx *Tx) RemoveReferrer(_ context.Context, _ *Batch, subject, artifact cont
 	if err := content.CheckDigest(subject); err != nil {
 		return err
 	}
-	e := tx.lists.of(FallbackTag(subject))
+	tx.unlist(FallbackTag(subject), artifact)
+	return nil
+}
+
+// unlist takes an artifact off the list under a tag.
+func (tx *Tx) unlist(tag string, artifact content.Digest) {
+	e := tx.lists.of(tag)
 	e.add = slices.DeleteFunc(e.add, func(raw json.RawMessage) bool { return digestOf(raw) == artifact })
 	e.remove[artifact] = true
-	return nil
 }
 
 // writeLists makes the changes of lists part of the Tx.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
 	"github.com/ocilayout/ocilayout/artifact"
@@ -44,6 +45,9 @@ func (e *env) artifacts(ctx context.Context, args []string) (*layout.Layout, []c
 		default:
 			var entry layout.Entry
 			entry, err = l.Lookup(ctx, layout.Reference{Digest: ref.Digest})
+			if errors.Is(err, content.ErrNotFound) { // a list of referrers may have it all the same
+				entry.Descriptor, err = content.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: ref.Digest}, nil
+			}
 			found = append(found, entry.Descriptor)
 		}
 		if err != nil {

@@ -35,7 +35,11 @@ type detached []artifact.Detached
 func (list detached) Tables() []render.Table {
 	var rows [][]string
 	for _, d := range list {
-		rows = append(rows, []string{d.Digest.String() + ": detached from " + d.Subject.String()})
+		text := d.Digest.String() + ": detached from " + d.Subject.String()
+		if d.Lists != nil {
+			text = d.Digest.String() + ": not there, taken off " + strings.Join(d.Lists, " ")
+		}
+		rows = append(rows, []string{text})
 		for _, name := range d.Names {
 			rows = append(rows, []string{name + ": " + d.Digest.String() + " -> gone"})
 		}
