@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/ocilayout/ocilayout/content"
-	"github.com/ocilayout/ocilayout/internal/tarx"
 )
 
 // A node is one path of the tree. Hard links are nodes that share an inode.
@@ -17,7 +16,8 @@ type node struct {
 	children map[string]*node // of a directory
 }
 
-// An inode is a file apart from its names.
+// An inode is a file apart from its names. It belongs to the tree that the last
+// merge of its layer makes.
 type inode struct {
 	attributes
 	layer  int32
@@ -50,18 +50,21 @@ func newMerger(room *room) *merger {
 // layers hold, wherever in the tar they stand; then its files.
 func (m *merger) layer(n int32, members []member) error {
 	m.n, m.list, m.dirs = n, members, nil
-	for _, f := range members {
-		if target, opaque, ok := tarx.Whiteout(f.name); ok {
+	for i := range members {
+		f := &members[i]
+		if target, opaque, ok := f.isMark(); ok && target != "" {
 			if err := m.hide(target, opaque); err != nil {
 				return content.At(f.name, err)
 			}
 		}
 	}
-	for i, f := range members {
-		if _, _, ok := tarx.Whiteout(f.name); ok || tarx.WhiteoutMeta(f.name) {
+	for i := range members {
+		f := &members[i]
+		if _, _, ok := f.isMark(); ok {
 			continue
 		}
-		if err := m.add(f, int32(i)); err != nil {
+		f.layer = n
+		if err := m.add(f); err != nil {
 			return content.At(f.name, err)
 		}
 	}
@@ -105,16 +108,16 @@ func (m *merger) hide(target string, opaque bool) error {
 }
 
 // add puts one member of the layer into the tree.
-func (m *merger) add(f member, place int32) error {
+func (m *merger) add(f *member) error {
 	if f.name == "" {
 		if f.kind != tar.TypeDir {
 			return content.Errorf(content.ErrCorrupt, "the root is not a directory")
 		}
-		m.root.inode = &inode{attributes: f.attributes, layer: m.n, member: place}
+		m.root.inode = &f.inode
 		return nil
 	}
 	if f.kind == tar.TypeSymlink {
-		m.upper.turns(m.n, place)
+		m.upper.turns(m.n, f.member)
 	}
 	dir, name := path.Split(f.name)
 	parent, err := m.walk(dir, making)
@@ -124,9 +127,9 @@ func (m *merger) add(f member, place int32) error {
 	m.upper.adds(f.name)
 	here := parent.children[name]
 	if f.kind == tar.TypeLink {
-		return m.link(parent, name, f, place)
+		return m.link(parent, name, f)
 	}
-	i := &inode{attributes: f.attributes, layer: m.n, member: place}
+	i := &f.inode
 	if here != nil && here.isDir() && i.isDir() {
 		here.inode = i
 		m.upper.lists(here)
@@ -137,7 +140,7 @@ func (m *merger) add(f member, place int32) error {
 }
 
 // link makes a further name of a file that is in the tree already.
-func (m *merger) link(parent *node, name string, f member, place int32) error {
+func (m *merger) link(parent *node, name string, f *member) error {
 	clean, err := cleanName(f.linkname)
 	if err != nil {
 		return err
@@ -155,7 +158,7 @@ func (m *merger) link(parent *node, name string, f member, place int32) error {
 	}
 	switch {
 	case m.upper != nil && (file == nil || file.isDir()):
-		m.put(parent, name, &inode{attributes: f.attributes, layer: m.n, member: place})
+		m.put(parent, name, &f.inode)
 	case file == nil:
 		return content.Errorf(content.ErrCorrupt, "hard link to %q, which is not there", f.linkname)
 	case file.isDir():

@@ -40,10 +40,9 @@ func Scan(ctx context.Context, f content.Fetcher, l Layer, limits content.Limits
 		return nil, content.AtDigest(l.Digest, err)
 	}
 	members := make([]Member, len(list))
-	inodes := make([]inode, len(list))
-	for i, m := range list {
-		inodes[i] = inode{attributes: m.attributes, member: int32(i), body: -1}
-		members[i].File = File{Path: path.Clean(m.name), Body: -1, inode: &inodes[i]}
+	for i := range list {
+		m := &list[i]
+		members[i].File = File{Path: path.Clean(m.name), Body: -1, inode: &m.inode}
 		members[i].Hides, members[i].Opaque, _ = tarx.Whiteout(m.name)
 	}
 	return members, nil

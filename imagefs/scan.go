@@ -26,10 +26,22 @@ type attributes struct {
 	pax          map[string]string // extended attributes and the like
 }
 
-// A member is one header of a layer's tar.
+// A member is one header of a layer's tar. The tree keeps its inode.
 type member struct {
 	name string // clean, relative; "" is the root
-	attributes
+	inode
+}
+
+// isMark says whether the member is a whiteout, or belongs to the bookkeeping of
+// aufs: target and opaque are as [tarx.Whiteout] has them, target "" for the latter.
+func (m *member) isMark() (target string, opaque, ok bool) {
+	if !strings.Contains(m.name, ".wh.") {
+		return "", false, false
+	}
+	if target, opaque, ok = tarx.Whiteout(m.name); ok {
+		return target, opaque, true
+	}
+	return "", false, tarx.WhiteoutMeta(m.name)
 }
 
 // A sample asks scan to keep the bytes of some files; nil asks for none.
@@ -103,6 +115,7 @@ func (s *scanner) next() error {
 		s.bodies[int32(len(s.members))] = body
 		s.kept += m.size
 	}
+	m.member = int32(len(s.members))
 	s.members = append(s.members, m)
 	return nil
 }
@@ -121,9 +134,9 @@ func (w interned) word(s string) string {
 }
 
 func (w interned) member(h *tar.Header) (member, error) {
-	m := member{attributes: attributes{
+	m := member{inode: inode{body: -1, attributes: attributes{
 		kind: h.Typeflag, mode: uint32(h.Mode & 0o7777), uid: h.Uid, gid: h.Gid, mtime: h.ModTime, linkname: h.Linkname,
-	}}
+	}}}
 	switch h.Typeflag {
 	case tar.TypeReg, tar.TypeCont:
 		m.kind, m.size = tar.TypeReg, h.Size
@@ -147,7 +160,7 @@ func (w interned) member(h *tar.Header) (member, error) {
 }
 
 // cost is about what the member takes in memory.
-func (m member) cost() int {
+func (m *member) cost() int {
 	n := memberCost + len(m.name) + len(m.linkname)
 	for key, value := range m.pax {
 		n += memberCost + len(key) + len(value)
@@ -158,7 +171,10 @@ func (m member) cost() int {
 // cleanName is the path from the root that a name in a layer means; "" is the
 // root. An absolute one starts there too; one that leads out is ErrRefused.
 func cleanName(name string) (string, error) {
-	clean := path.Clean(strings.TrimLeft(name, "/"))
+	clean := strings.TrimSuffix(strings.TrimPrefix(name, "./"), "/")
+	if !isClean(clean) {
+		clean = path.Clean(strings.TrimLeft(name, "/"))
+	}
 	switch {
 	case name == "":
 		return "", content.Errorf(content.ErrCorrupt, "a member has no name")
@@ -168,4 +184,17 @@ func cleanName(name string) (string, error) {
 		return "", content.Errorf(content.ErrRefused, "the name %q leads out of the root", name)
 	}
 	return clean, nil
+}
+
+// isClean says that a path is as path.Clean would leave it, and leads nowhere but
+// down.
+func isClean(name string) bool {
+	after := byte('/')
+	for i := range len(name) {
+		if after == '/' && (name[i] == '/' || name[i] == '.') {
+			return false // or begins with a dot, which is looked at more closely
+		}
+		after = name[i]
+	}
+	return name != ""
 }
