@@ -3,39 +3,86 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
+
+	"github.com/urfave/cli/v2"
 
 	"github.com/ocilayout/ocilayout/cmd/ocilayout/internal/render"
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/imagefs"
+	"github.com/ocilayout/ocilayout/layout"
 )
 
 func catCommand() *command {
+	var platform string
+	var layer layerNumber
 	return &command{
 		name:  "cat",
-		args:  "LAYOUT@DIGEST",
-		short: "write the bytes of a blob to standard output, verified",
-		long:  "Bytes that are not those of the digest end in exit code 4, known only after the last of them.",
+		args:  "REF [PATH]",
+		short: "write a file of an image, or a blob, to standard output, verified",
+		long: "With PATH: the bytes of that file in the image, links followed inside it. Layers are read from the top, and only as far down as the answer takes; nothing is written before the layer that holds the file is proven.\n\n" +
+			"Without: REF is LAYOUT@DIGEST, and the blob is written. Bytes that are not those of the digest end in exit code 4, known only after the last of them.",
 		examples: []example{
+			{"A file of an image.", "ocilayout cat images:app /etc/os-release"},
 			{"What is in a layer.", "ocilayout cat images@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 | tar tz"},
 			{"A config as it lies there.", "ocilayout cat images@$(ocilayout inspect images:app --format '{{.config.digest}}')"},
 		},
+		flags: []cli.Flag{
+			layer.flag(),
+			&cli.StringFlag{Name: "platform", Destination: &platform, Usage: platformUsage},
+		},
 		run: func(ctx context.Context, e *env, args []string) (any, error) {
+			if len(args) == 1 && (platform != "" || layer != 0) {
+				return nil, &usageError{"--platform and --layer are about a file: say which PATH", "cat"}
+			}
 			r, ref, err := e.openReader(args[0])
 			if err != nil {
 				return nil, err
 			}
-			if ref.Digest == "" {
-				err = content.Errorf(content.ErrInvalid, "%s has no digest: cat writes LAYOUT@DIGEST, inspect --raw the manifest of a name", ref)
-				return nil, errors.Join(err, r.Close())
+			var bytes io.ReadCloser
+			if len(args) == 1 {
+				bytes, err = openBlob(ctx, r, ref)
+			} else {
+				bytes, err = e.openImageFile(ctx, r, ref, platform, layer, args[1])
 			}
-			size, err := r.Size(ctx, ref.Digest)
 			if err != nil {
 				return nil, errors.Join(err, r.Close())
 			}
-			blob, err := r.Fetch(ctx, content.Descriptor{Digest: ref.Digest, Size: size})
-			if err != nil {
-				return nil, errors.Join(err, r.Close())
-			}
-			return render.Raw{ReadCloser: withCloser{blob, r}}, nil
+			return render.Raw{ReadCloser: withCloser{bytes, r}}, nil
 		},
 	}
+}
+
+func openBlob(ctx context.Context, r *layout.Reader, ref layout.Reference) (io.ReadCloser, error) {
+	if ref.Digest == "" {
+		return nil, content.Errorf(content.ErrInvalid, "%s has no digest: cat writes the blob LAYOUT@DIGEST, or with a PATH a file of an image; inspect --raw writes the manifest of a name", ref)
+	}
+	size, err := r.Size(ctx, ref.Digest)
+	if err != nil {
+		return nil, err
+	}
+	return r.Fetch(ctx, content.Descriptor{Digest: ref.Digest, Size: size})
+}
+
+func (e *env) openImageFile(ctx context.Context, r *layout.Reader, ref layout.Reference, platform string, layer layerNumber, path string) (io.ReadCloser, error) {
+	layers, err := e.imageLayers(ctx, r, ref, platform)
+	if err != nil {
+		return nil, err
+	}
+	if layer == 0 {
+		file, err := imagefs.Find(ctx, r, layers, path, r.Limits())
+		if err != nil {
+			return nil, err
+		}
+		return file.Open(ctx)
+	}
+	at, err := layer.of(layers)
+	if err != nil {
+		return nil, err
+	}
+	file, err := imagefs.FindIn(ctx, r, layers[at], path, r.Limits())
+	if err != nil {
+		return nil, err
+	}
+	return file.Open(ctx)
 }

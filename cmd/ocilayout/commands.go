@@ -15,6 +15,7 @@ var commands = []func() *command{
 	inspectCommand,
 	digestCommand,
 	treeCommand,
+	filesCommand,
 	catCommand,
 	putCommand,
 	tagCommand,

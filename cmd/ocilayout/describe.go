@@ -25,7 +25,7 @@ func (d description) Tables() []render.Table {
 		}
 	}
 	add("Manifests", []string{"DIGEST", "SIZE", "PLATFORM", "TYPE"}, d.children())
-	add("Layers", []string{"DIGEST", "SIZE", "MEDIA TYPE", "CREATED BY"}, d.layerRows())
+	add("Layers", []string{"LAYER", "DIGEST", "SIZE", "MEDIA TYPE", "CREATED BY"}, d.layerRows())
 	add("History", []string{"CREATED", "LAYER", "STEP"}, d.historyRows())
 	add("Labels", nil, pairs(d.ImageConfig().Config.Labels))
 	add("Annotations", nil, pairs(d.Annotations))
@@ -107,8 +107,8 @@ func (d description) children() [][]string {
 
 func (d description) layerRows() [][]string {
 	var rows [][]string
-	for _, l := range d.Layers {
-		rows = append(rows, []string{l.Digest.String(), render.Size(l.Size), l.MediaType, shorten(l.CreatedBy)})
+	for i, l := range d.Layers {
+		rows = append(rows, []string{strconv.Itoa(i + 1), l.Digest.String(), render.Size(l.Size), l.MediaType, shorten(l.CreatedBy)})
 	}
 	return rows
 }

@@ -63,7 +63,7 @@ func treeLabel(t *layout.Tree) string {
 
 // Form writes the forest for Graphviz or Mermaid.
 func (f forest) Form(w io.Writer, format string) error {
-	p := picture{w: bufio.NewWriter(w), dot: format == "dot", ids: map[content.Digest]string{}}
+	p := picture{w: bufio.NewWriter(w), dot: format == "dot", ids: map[content.Digest]string{}, drawn: map[edge]bool{}}
 	if p.dot {
 		p.w.WriteString("digraph layout {\n  rankdir=LR\n  node [shape=box]\n")
 	} else {
@@ -78,11 +78,18 @@ func (f forest) Form(w io.Writer, format string) error {
 	return p.w.Flush()
 }
 
-// picture writes nodes and edges, each node once.
+// picture writes nodes and edges, each of them once.
 type picture struct {
-	w   *bufio.Writer
-	dot bool
-	ids map[content.Digest]string
+	w     *bufio.Writer
+	dot   bool
+	ids   map[content.Digest]string
+	drawn map[edge]bool
+}
+
+// An edge says that one thing refers to another, as its subject if so marked.
+type edge struct {
+	from, to string
+	subject  bool
 }
 
 func (p *picture) add(t *layout.Tree) string {
@@ -93,10 +100,10 @@ func (p *picture) add(t *layout.Tree) string {
 		p.node(id, t)
 	}
 	for _, child := range t.Children {
-		p.edge(id, p.add(child), false)
+		p.edge(edge{id, p.add(child), false})
 	}
 	for _, referrer := range t.Referrers {
-		p.edge(p.add(referrer), id, true)
+		p.edge(edge{p.add(referrer), id, true})
 	}
 	return id
 }
@@ -117,15 +124,19 @@ func (p *picture) node(id string, t *layout.Tree) {
 }
 
 // edge draws what refers to what; a subject's edge is dashed.
-func (p *picture) edge(from, to string, subject bool) {
+func (p *picture) edge(e edge) {
+	if p.drawn[e] {
+		return // a blob that is config and layer, say
+	}
+	p.drawn[e] = true
 	switch {
-	case p.dot && subject:
-		fmt.Fprintf(p.w, "  %s -> %s [style=dashed]\n", from, to)
+	case p.dot && e.subject:
+		fmt.Fprintf(p.w, "  %s -> %s [style=dashed]\n", e.from, e.to)
 	case p.dot:
-		fmt.Fprintf(p.w, "  %s -> %s\n", from, to)
-	case subject:
-		fmt.Fprintf(p.w, "  %s -.-> %s\n", from, to)
+		fmt.Fprintf(p.w, "  %s -> %s\n", e.from, e.to)
+	case e.subject:
+		fmt.Fprintf(p.w, "  %s -.-> %s\n", e.from, e.to)
 	default:
-		fmt.Fprintf(p.w, "  %s --> %s\n", from, to)
+		fmt.Fprintf(p.w, "  %s --> %s\n", e.from, e.to)
 	}
 }
