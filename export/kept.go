@@ -4,7 +4,7 @@ package export
 // maxKept how many bytes of such are.
 const (
 	keptBlob = 16 << 10
-	maxKept  = 8 << 20
+	maxKept  = 6 << 20
 	keptPage = 256 << 10
 )
 

@@ -134,11 +134,29 @@ func toSpecial(ctx context.Context, path string, a archive) (Result, error) {
 	return sized(a, size), nil
 }
 
-// resultOf says what a plan holds; the forms change what is different in them.
+// resultOf says what a plan holds, once it is written; the forms change what is
+// different in them. What was only for writing is let go of first, since there may be
+// very many entries.
 func (p *plan) resultOf() Result {
-	r := Result{Form: p.o.Form, Images: []Item{}, Blobs: p.blobs, Absent: p.report(p.absent), LeftOut: p.report(p.leftOut)}
+	p.kept, p.entries.packed = kept{}, list[byte]{}
+	images := 0
 	for _, e := range p.entries.list {
-		item := Item{string(p.entries.name(e)), p.digest(e.id), p.words.text(e.mediaType), p.digest(e.subject)}
+		if e.image {
+			images++
+		}
+	}
+	r := Result{Form: p.o.Form, Images: make([]Item, 0, images), Blobs: p.blobs, Absent: p.report(p.absent), LeftOut: p.report(p.leftOut)}
+	if others := len(p.entries.list) - images; others > 0 {
+		r.Artifacts = make([]Item, 0, others)
+	}
+	subjects := map[digestID]content.Digest{0: ""} // many entries have the same
+	for _, e := range p.entries.list {
+		subject, ok := subjects[e.subject]
+		if !ok {
+			subject = p.digest(e.subject)
+			subjects[e.subject] = subject
+		}
+		item := Item{string(p.entries.name(e)), p.digest(e.id), p.words.text(e.mediaType), subject}
 		if e.subject != 0 {
 			r.Referrers++
 		}
