@@ -68,7 +68,7 @@ func (r *Reader) List(ctx context.Context, o ListOptions) iter.Seq2[Listing, err
 				if err != nil {
 					return err
 				}
-				l.Name = x.text(x.spans.at(i).name)
+				l.Name = x.summary(x.spans.at(i)).Name
 				if stopped = !yield(l, nil); stopped {
 					return nil
 				}

@@ -1,7 +1,6 @@
 package layout
 
 import (
-	"bytes"
 	"encoding/json"
 	"hash/maphash"
 	"io"
@@ -18,17 +17,18 @@ import (
 // where they lie and what they are called, and reads them again when asked. It is
 // good inside the View or Update that gave it.
 type Index struct {
-	src   io.ReaderAt
-	size  int64
-	spans spans
-	names string // the names of all spans, one after the other
+	src    io.ReaderAt
+	size   int64
+	spans  spans
+	labels []label
+	names  string // the names of all spans, one after the other
 
 	fields    map[string]json.RawMessage // every top-level field but manifests
 	open, end int64                      // offsets of the "[" and "]" of manifests; -1 if it is absent or null
 	null      [2]int64                   // from and to of a manifests that is null
 	tail      int64                      // offset of the last "}"
 	empty     bool                       // the top-level object has no members
-	arena     bytes.Buffer               // names while it is read
+	arena     []byte                     // names while it is read
 	types     map[string]string          // media types seen
 	lastType  string                     // that of the entry before
 	seen      summary                    // of the entry that is being read
@@ -45,20 +45,29 @@ type visitor func(s *summary, raw []byte) error
 // The names and the digest belong to the scan: they must not be kept.
 type filter func(s Summary, digest []byte) bool
 
-// A span is where an entry lies, and what is kept of it.
+// A span is where an entry lies, and what is kept of it. There is one for each of
+// very many entries, so it is small.
 type span struct {
-	off       int64
-	digest    uint64 // hash
-	name, ref text
-	len       uint32
-	kind      Kind
-	index     bool // by its media type
+	off    int64
+	digest uint32 // hash
+	len    uint32
+	label  uint32 // in Index.labels
+	kind   Kind
+	index  bool // by its media type
 }
+
+// A label is what an entry is called. The first one is that of entries without names.
+type label struct{ name, ref text }
 
 // text is a piece of Index.names.
 type text struct{ off, len uint32 }
 
 var digestSeed = maphash.MakeSeed()
+
+// digestHash may be the same for digests that differ.
+func digestHash(d content.Digest) uint32 {
+	return uint32(maphash.String(digestSeed, string(d)))
+}
 
 // readIndex scans index.json once. With a visit, the Index is of no use afterwards;
 // with wants, it is good for finding those entries alone.
@@ -95,7 +104,7 @@ func readIndex(src io.ReaderAt, size int64, limits content.Limits, visit visitor
 		}
 	}
 	x.tail = s.base + int64(s.pos)
-	x.names, x.arena = passing(x.arena.Bytes()), bytes.Buffer{} // nobody writes there any more
+	x.names, x.arena = passing(x.arena), nil // nobody writes there any more
 	s.pos++
 	if _, more, err := s.next(); err != nil || more {
 		return nil, firstError(err, s.errAt("data after the end"))
@@ -159,7 +168,7 @@ func (x *Index) array(s *scanner) error {
 	x.open = s.base + int64(s.pos)
 	s.pos++
 	if x.visit == nil && x.wants == nil {
-		x.arena.Grow(int(min(x.size/16, 1<<24)))
+		x.arena = make([]byte, 0, min(x.size/16, 1<<24))
 	}
 	for first := true; ; first = false {
 		c, ok, err := s.next()
@@ -262,13 +271,10 @@ func (x *Index) add(s *summary, off int64, raw []byte) {
 	if x.wants != nil {
 		x.kept.add(raw)
 	}
-	sp := span{off: off, len: uint32(len(raw)), digest: maphash.Bytes(digestSeed, s.digest), kind: kind, index: content.IsIndex(mediaType)}
-	sp.ref = x.keep(s.refName)
-	sp.name = sp.ref
-	if len(s.imageName) > 0 {
-		sp.name = x.keep(s.imageName)
-	}
-	x.spans.add(sp)
+	x.spans.add(span{
+		off: off, digest: digestHash(content.Digest(passing(s.digest))), len: uint32(len(raw)), label: x.label(s),
+		kind: kind, index: content.IsIndex(mediaType),
+	})
 }
 
 // passing is b as a string that is good only until the scan goes on. A string of its
@@ -291,10 +297,33 @@ func (x *Index) mediaType(b []byte) string {
 	return t
 }
 
+// label keeps the names of an entry and returns their number.
+func (x *Index) label(s *summary) uint32 {
+	if len(x.labels) == 0 {
+		x.labels = append(x.labels, label{})
+	}
+	if len(s.refName)+len(s.imageName) == 0 {
+		return 0
+	}
+	l := label{ref: x.keep(s.refName)}
+	l.name = l.ref
+	if len(s.imageName) > 0 {
+		l.name = x.keep(s.imageName)
+	}
+	x.labels = append(x.labels, l)
+	return uint32(len(x.labels) - 1)
+}
+
 func (x *Index) keep(b []byte) text {
-	t := text{uint32(x.arena.Len()), uint32(len(b))}
-	x.arena.Write(b)
+	t := text{uint32(len(x.arena)), uint32(len(b))}
+	x.arena = append(x.arena, b...)
 	return t
+}
+
+// summary is what is known of an entry without reading it again.
+func (x *Index) summary(sp *span) Summary {
+	l := x.labels[sp.label]
+	return Summary{x.text(l.name), x.text(l.ref), sp.kind}
 }
 
 func (x *Index) text(t text) string { return x.names[t.off : t.off+t.len] }
@@ -344,7 +373,7 @@ func (x *Index) EntriesIf(keep func(Summary) bool) iter.Seq2[Entry, error] {
 		w := x.window()
 		for i := range x.spans.len() {
 			sp := x.spans.at(i)
-			if !keep(Summary{x.text(sp.name), x.text(sp.ref), sp.kind}) {
+			if !keep(x.summary(sp)) {
 				continue
 			}
 			e, err := w.entry(sp)
@@ -403,7 +432,7 @@ func (w *window) raw(sp *span) ([]byte, error) {
 // ByDigest returns the entries of a digest, in order; none is no error.
 func (x *Index) ByDigest(d content.Digest) ([]Entry, error) {
 	var found []Entry
-	h := maphash.String(digestSeed, string(d))
+	h := digestHash(d)
 	for i := range x.spans.len() {
 		if x.spans.at(i).digest != h {
 			continue
@@ -430,6 +459,5 @@ func (x *Index) Resolve(name string) (Entry, error) {
 
 // live says what entry i is called and which class it has.
 func (x *Index) live(i int) (Summary, bool) {
-	sp := x.spans.at(i)
-	return Summary{x.text(sp.name), x.text(sp.ref), sp.kind}, true
+	return x.summary(x.spans.at(i)), true
 }

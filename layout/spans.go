@@ -6,7 +6,7 @@ type spans struct {
 	n      int
 }
 
-// spanPiece is how many spans a piece has: 160 KiB.
+// spanPiece is how many spans a piece has: 96 KiB.
 const spanPiece = 4096
 
 func (s *spans) add(sp span) {

@@ -47,7 +47,7 @@ type Tx struct {
 	added    []addition    // new entries, in order
 	names    map[string][]int
 	ends     map[Kind]int     // endOf
-	digests  map[uint64][]int // by the hash of the digest
+	digests  map[uint32][]int // by the hash of the digest
 	lookups  int              // of names so far
 	searches int              // for digests so far
 	lists    listEdits

@@ -1,7 +1,6 @@
 package layout
 
 import (
-	"hash/maphash"
 	"slices"
 
 	"github.com/ocilayout/ocilayout/content"
@@ -92,7 +91,7 @@ func (tx *Tx) isFresh(i int) bool {
 
 // withDigest lists the entries of a digest.
 func (tx *Tx) withDigest(d content.Digest) ([]int, error) {
-	h := maphash.String(digestSeed, string(d))
+	h := digestHash(d)
 	var found []int
 	for _, i := range tx.hashed(h) {
 		if _, ok := tx.live(i); !ok {
@@ -111,10 +110,10 @@ func (tx *Tx) withDigest(d content.Digest) ([]int, error) {
 
 // hashed lists the entries whose digest may have the hash h: by going through all
 // or, after some searches, by a map, as find does.
-func (tx *Tx) hashed(h uint64) []int {
+func (tx *Tx) hashed(h uint32) []int {
 	total := tx.total()
 	if tx.searches++; tx.searches > manyLookups && tx.digests == nil {
-		tx.digests = make(map[uint64][]int, total)
+		tx.digests = make(map[uint32][]int, total)
 		for i := range total {
 			tx.digests[tx.digestHash(i)] = append(tx.digests[tx.digestHash(i)], i)
 		}
@@ -132,7 +131,7 @@ func (tx *Tx) hashed(h uint64) []int {
 }
 
 // digestHash is the hash of entry i's digest.
-func (tx *Tx) digestHash(i int) uint64 {
+func (tx *Tx) digestHash(i int) uint32 {
 	n := tx.base.spans.len()
 	e, changed := tx.replaced[i]
 	switch {
@@ -141,7 +140,7 @@ func (tx *Tx) digestHash(i int) uint64 {
 	case !changed:
 		return tx.base.spans.at(i).digest
 	}
-	return maphash.String(digestSeed, string(e.Digest))
+	return digestHash(e.Digest)
 }
 
 // withRef lists the entries whose ref.name is exactly ref.
@@ -187,7 +186,7 @@ func (tx *Tx) find(key string, match func(Summary) bool) []int {
 // under it and is passed over by find.
 func (tx *Tx) note(i int, e Entry) {
 	if tx.digests != nil {
-		h := maphash.String(digestSeed, string(e.Digest))
+		h := digestHash(e.Digest)
 		if !slices.Contains(tx.digests[h], i) {
 			tx.digests[h] = append(tx.digests[h], i)
 		}
