@@ -61,7 +61,7 @@ func sorted(set map[string]bool) string {
 // image of an index it holds.
 func needDockerManifest(s *selecting, r *Rule) {
 	s.refuseIf(r, func(k *Kept) string {
-		at := s.pick(k)
+		at := pick(k)
 		if at < 0 {
 			return "nothing says what platform its images are for"
 		}
@@ -96,7 +96,7 @@ func imagesOf(children []Child) []Child {
 func needOneSystem(s *selecting, r *Rule) {
 	system := ""
 	s.refuseIf(r, func(k *Kept) string {
-		at := s.pick(k)
+		at := pick(k)
 		if at < 0 {
 			return ""
 		}
@@ -113,7 +113,7 @@ func needOneSystem(s *selecting, r *Rule) {
 
 func needNoZstd(s *selecting, r *Rule) {
 	s.refuseIf(r, func(k *Kept) string {
-		at := s.pick(k)
+		at := pick(k)
 		if at < 0 {
 			return ""
 		}

@@ -82,7 +82,7 @@ func needSomething(s *selecting, r *Rule) {
 // narrowToManifest makes one manifest of an index.
 func narrowToManifest(s *selecting, r *Rule) {
 	for _, k := range s.kept {
-		if at := s.pick(k); k.Facts.IsIndex() && at >= 0 {
+		if at := pick(k); k.Facts.IsIndex() && at >= 0 {
 			only := k.Children[at].Digest
 			k.single = true
 			first := true
@@ -104,16 +104,15 @@ func dropAttestations(s *selecting, r *Rule) {
 	}
 }
 
-// pick finds the image of an entry that a consumer gets which takes one alone: that for
-// the first platform asked for that is there, else linux/amd64, else the first, as
-// docker's manifest.json has it. It is -1 if there is none.
-func (s *selecting) pick(k *Kept) int {
-	for _, want := range append(slices.Clone(s.o.Platforms), content.Platform{OS: "linux", Architecture: "amd64"}) {
-		for i, c := range k.Children {
-			if c.Image && c.Present() && c.Platform != nil && content.MatchPlatform(want, *c.Platform) {
-				return i
-			}
-		}
+// pick finds the image of an entry that a consumer gets which takes one alone: of those
+// kept the one for linux/amd64, else the first, as docker's manifest.json has it. It is
+// -1 if there is none.
+func pick(k *Kept) int {
+	fits := func(c Child) bool { return c.Image && c.Present() && c.Platform != nil }
+	preferred := content.Platform{OS: "linux", Architecture: "amd64"}
+	at := slices.IndexFunc(k.Children, func(c Child) bool { return fits(c) && content.MatchPlatform(preferred, *c.Platform) })
+	if at < 0 {
+		at = slices.IndexFunc(k.Children, fits)
 	}
-	return slices.IndexFunc(k.Children, func(c Child) bool { return c.Image && c.Present() && c.Platform != nil })
+	return at
 }
