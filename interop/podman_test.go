@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -23,7 +24,11 @@ func newPodman(t testing.TB) podman {
 
 func (p podman) run(args ...string) string {
 	p.t.Helper()
-	return run(p.t, p.program, append([]string{
+	return pipe(p.t, p.command(args...))
+}
+
+func (p podman) command(args ...string) *exec.Cmd {
+	return exec.Command(p.program, append([]string{
 		"--root", filepath.Join(p.dir, "root"), "--runroot", filepath.Join(p.dir, "run"),
 		"--tmpdir", filepath.Join(p.dir, "tmp"), "--storage-driver=vfs",
 		"--cgroup-manager=cgroupfs", "--events-backend=none",

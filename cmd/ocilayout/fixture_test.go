@@ -41,6 +41,8 @@ var fixtures = map[string]func() *build.Layout{
 	"legacy": legacy,
 	// the file demo-1.2.3.tgz, a Helm chart, as the artifact named files
 	"chart": chart,
+	// an image with a short name, db:v1 of two platforms with an SBOM, and an artifact
+	"loads": loads,
 	// names and platforms that are control sequences
 	"hostile": func() *build.Layout {
 		l := build.NewLayout()
