@@ -149,7 +149,7 @@ generated() {
 # What the contests read: the archive, its layout, 20,000 small blobs, 120,000
 # entries.
 export corpus=$bench/corpus.tar layout=$bench/layout many=$bench/many big=$bench/big
-if wants export-oci export-docker copy verify; then
+if wants export-oci export-docker copy verify files; then
 	rm -rf "$layout"
 	"$ours" import "$corpus" "$layout" >/dev/null
 fi
@@ -203,6 +203,17 @@ if contest verify 'every digest and diffID'; then
 	before='rm -rf $layout/.ocilayout'
 	entry 'ocilayout verify, layout' - 'exec $ours verify $layout'
 	entry 'crane validate, docker archive' peer 'exec crane validate --tarball $bench/layout-docker.tar'
+	race
+fi
+
+if contest files 'the files of an image, beside decompressing its layers in parallel'; then
+	(cd "$repo" && CGO_ENABLED=0 go build -trimpath -o "$bench/gunzip" ./bench/gunzip)
+	mapfile -t list < <("$ours" inspect "$layout" --format '{{range .layers}}{{.digest}}{{"\n"}}{{end}}' | sed "/./!d; s|sha256:|$layout/blobs/sha256/|")
+	export blobs="${list[*]}"
+	entry 'ocilayout files -l' 1.1 'exec $ours files -l $layout'
+	entry 'ocilayout cat, of the top layer' - 'exec $ours cat $layout app/go.mod'
+	entry 'our decompressor alone' peer 'exec $bench/gunzip $blobs'
+	entry 'gzip -dc' peer 'for l in $blobs; do gzip -dc $l >/dev/null & done; wait'
 	race
 fi
 
