@@ -31,6 +31,7 @@ var commands = []func() *command{
 	artifactGetCommand,
 	verifyCommand,
 	diffCommand,
+	refCommand,
 	versionCommand,
 	completionCommand,
 	manCommand,

@@ -57,7 +57,7 @@ var testHelp = []string{"internal/testkit", "content/contenttest"}
 var libraries = []string{"export", "ingest", "mutate", "verify"}
 
 // middle are the rooms between the store and those four.
-var middle = []string{"artifact", "imagefs", "consumer", "retain"}
+var middle = []string{"artifact", "imagefs", "consumer", "retain", "toolref"}
 
 func join(lists ...[]string) []string {
 	var all []string
@@ -90,6 +90,7 @@ func House() Rules {
 			{Dir: "imagefs", Imports: store, Planned: true},
 			{Dir: "consumer", Imports: store, Planned: true},
 			{Dir: "retain", Imports: store, Planned: true},
+			{Dir: "toolref", Imports: store},
 			{Dir: "export", Imports: works},
 			{Dir: "ingest", Imports: works},
 			{Dir: "verify", Imports: works},
