@@ -56,8 +56,8 @@ func (f File) Type() string {
 // Mode is the file's type and permissions, as io/fs has them.
 func (f File) Mode() fs.FileMode { return f.inode.fileMode() }
 
-func (i *inode) fileMode() fs.FileMode {
-	h := tar.Header{Typeflag: i.kind, Mode: int64(i.mode)}
+func (n *inode) fileMode() fs.FileMode {
+	h := tar.Header{Typeflag: n.kind, Mode: int64(n.mode)}
 	return h.FileInfo().Mode()
 }
 
