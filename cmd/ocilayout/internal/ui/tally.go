@@ -38,9 +38,13 @@ func (t *tally) add(ev content.Event) {
 
 // line says it in words: "import: 3 done, 2 under way, 120.3 MB, 40.1 MB/s".
 func (t *tally) line(took time.Duration) string {
-	done, running := t.done, 0
+	done, running, waiting := t.done, 0, 0
 	for key, ev := range t.live {
-		if key.op == t.op {
+		switch {
+		case key.op != t.op:
+		case ev.Done == 0:
+			waiting++
+		default:
 			done += ev.Done
 			running++
 		}
@@ -48,6 +52,9 @@ func (t *tally) line(took time.Duration) string {
 	parts := []string{fmt.Sprintf("%d done", t.finished)}
 	if running > 0 {
 		parts = append(parts, fmt.Sprintf("%d under way", running))
+	}
+	if waiting > 0 {
+		parts = append(parts, fmt.Sprintf("%d to come", waiting))
 	}
 	parts = append(parts, render.Size(done))
 	if seconds := took.Seconds(); seconds >= 1 {
