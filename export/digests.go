@@ -32,9 +32,6 @@ func newDigests() *digests {
 	return d
 }
 
-// len is one more than the last digestID.
-func (d *digests) len() int { return d.sums.len() }
-
 const sha256Prefix = "sha256:"
 
 // parseSHA256 gives the hash in a digest as this module writes it. That of 0 is
