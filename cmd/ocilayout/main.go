@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"time"
 
-	_ "github.com/ocilayout/ocilayout/cmd/ocilayout/internal/bigpages"
+	"github.com/ocilayout/ocilayout/cmd/ocilayout/internal/bigpages"
 )
 
 // grace is how long a command has to stop by itself once interrupted, such as one
@@ -31,6 +31,7 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage)
 	}
+	bigpages.Ask()
 	collectLater()
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

@@ -2,7 +2,7 @@
 // 2 MiB. A short command spends a good part of its time on the first touch of each
 // page of 4 KiB; in a virtual machine that has to ask its host, most of it.
 //
-// It is imported for its effect, which begins when it is initialised: it imports
-// nothing that comes late, so that this is before most other packages. Where the
-// system does not want to, nothing changes.
+// The first effect comes when it is initialised: it imports nothing that comes late,
+// so that this is before most other packages. Where the system does not want to,
+// nothing changes.
 package bigpages

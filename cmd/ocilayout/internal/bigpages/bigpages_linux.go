@@ -17,10 +17,15 @@ const (
 var onHeap = new([64]byte)
 
 func init() {
-	at := uintptr(unsafe.Pointer(onHeap))
-	advise(at&^(arena-1), arena, madvHugePage)
+	Ask()
 	// The page that the heap begins in has been touched in parts already.
-	advise(at&^(bigPage-1), bigPage, madvCollapse)
+	advise(uintptr(unsafe.Pointer(onHeap))&^(bigPage-1), bigPage, madvCollapse)
+}
+
+// Ask asks again, for what the heap has grown by: the runtime maps it anew in steps of
+// 4 MiB, without what was said of the addresses before.
+func Ask() {
+	advise(uintptr(unsafe.Pointer(onHeap))&^(arena-1), arena, madvHugePage)
 }
 
 // advise is madvise(2). What the kernel does not do leaves memory as it is.

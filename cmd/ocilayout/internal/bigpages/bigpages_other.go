@@ -1,0 +1,6 @@
+//go:build !linux
+
+package bigpages
+
+// Ask does nothing here.
+func Ask() {}
