@@ -50,7 +50,7 @@ func (a Attestations) String() string {
 func (im *importer) lift(ctx context.Context, dst *layout.Layout, result *Result) error {
 	done := map[content.Digest]bool{}
 	for _, r := range im.roots {
-		d := r.entry.Descriptor
+		d := r.entry().Descriptor
 		if r.gone || r.listed != nil || !content.IsIndex(d.MediaType) || done[d.Digest] {
 			continue
 		}
@@ -69,9 +69,9 @@ func (im *importer) lift(ctx context.Context, dst *layout.Layout, result *Result
 
 // dropAttestations changes the picked entries of indexes into ones of the same
 // indexes without attestations. What refers to an old one is picked no more.
-func (im *importer) dropAttestations(ctx context.Context, entries []layout.Entry, picked []bool) error {
+func (im *importer) dropAttestations(ctx context.Context, list *entries, picked []bool) error {
 	old := map[content.Digest]int{}
-	for i, e := range entries {
+	for i, e := range list.all() {
 		if !picked[i] || !content.IsIndex(e.MediaType) || e.Kind() == layout.KindFallback {
 			continue
 		}
@@ -86,12 +86,12 @@ func (im *importer) dropAttestations(ctx context.Context, entries []layout.Entry
 		old[e.Digest] = 0
 		d := e.Descriptor
 		d.Digest, d.Size = im.make(raw).stored, int64(len(raw))
-		entries[i] = e.WithContent(d)
+		list.set(i, e.WithContent(d))
 	}
 	if len(old) == 0 {
 		return nil
 	}
-	for i, e := range entries {
+	for i, e := range list.all() {
 		subject := im.subjectOf(ctx, e)
 		if _, replaced := old[subject]; replaced && picked[i] {
 			picked[i] = false

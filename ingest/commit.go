@@ -60,11 +60,12 @@ func (im *importer) commit(ctx context.Context, tx *layout.Tx) (Result, error) {
 
 // enter puts one root into index.json.
 func (im *importer) enter(tx *layout.Tx, r root, result *Result) error {
-	image := Image{Name: r.name, Digest: r.entry.Digest, MediaType: r.entry.MediaType, Size: r.entry.Size}
-	if r.entry.Platform != nil {
-		image.Platform = content.FormatPlatform(*r.entry.Platform)
+	e := r.entry()
+	image := Image{Name: r.name, Digest: e.Digest, MediaType: e.MediaType, Size: e.Size}
+	if e.Platform != nil {
+		image.Platform = content.FormatPlatform(*e.Platform)
 	}
-	change, err := im.bring(tx, r)
+	change, err := im.bring(tx, r, e)
 	if err != nil {
 		return err
 	}
@@ -79,16 +80,16 @@ func (im *importer) enter(tx *layout.Tx, r root, result *Result) error {
 // bring adds or replaces an entry. One that comes from an index.json keeps its
 // annotations, unless it was to be renamed. An image without a name that was made
 // here needs no entry if its manifest has one already.
-func (im *importer) bring(tx *layout.Tx, r root) (layout.Change, error) {
+func (im *importer) bring(tx *layout.Tx, r root, e layout.Entry) (layout.Change, error) {
 	switch {
-	case r.asIs && r.name == r.entry.Name():
-		return tx.Bring(r.entry, im.o.Policy)
+	case r.asIs && r.name == e.Name():
+		return tx.Bring(e, im.o.Policy)
 	case r.name != "":
-		return tx.Tag(r.entry, r.name, im.o.Policy)
+		return tx.Tag(e, r.name, im.o.Policy)
 	}
-	there, err := tx.ByDigest(r.entry.Digest)
+	there, err := tx.ByDigest(e.Digest)
 	if err != nil || len(there) > 0 {
 		return layout.Change{}, err
 	}
-	return layout.Change{}, tx.Add(r.entry)
+	return layout.Change{}, tx.Add(e)
 }

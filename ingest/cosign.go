@@ -26,15 +26,15 @@ var savedSuffixes = map[string]string{
 // nameSaved gives the signatures, attestations and SBOMs that cosign save wrote the
 // names that they have in a registry, and says whether cosign save wrote any of the
 // entries. They belong to the image before them.
-func nameSaved(entries []layout.Entry) (saved bool) {
+func nameSaved(list *entries) (saved bool) {
 	var image content.Digest
-	for i, e := range entries {
+	for i, e := range list.all() {
 		kind := e.Annotations[annotationKind]
 		switch suffix, known := savedSuffixes[kind]; {
 		case kind == "dev.cosignproject.cosign/image", kind == "dev.cosignproject.cosign/imageIndex":
 			image, saved = e.Digest, true
 		case known && e.Name() == "" && image != "":
-			entries[i] = e.WithAnnotation(content.AnnotationRefName, layout.FallbackTag(image)+suffix)
+			list.set(i, e.WithAnnotation(content.AnnotationRefName, layout.FallbackTag(image)+suffix))
 		}
 	}
 	return saved
@@ -64,7 +64,7 @@ func (im *importer) bundles(ctx context.Context) ([]root, error) {
 			if err := im.reach(ctx, e, seen); err != nil {
 				return nil, err
 			}
-			roots = append(roots, root{entry: e, subject: d.subject})
+			roots = append(roots, root{raw: e.Raw, subject: d.subject})
 		}
 	}
 	return roots, nil

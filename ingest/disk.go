@@ -24,21 +24,21 @@ func (im *importer) planLayout(ctx context.Context, disk *layout.Reader) ([]root
 	if err := im.checkCompress(); err != nil {
 		return nil, err
 	}
-	var entries []layout.Entry
+	var list *entries
 	err := disk.View(ctx, func(x *layout.Index) error {
-		entries = nil // View may begin again
+		list = &entries{} // View may begin again
 		for e, err := range x.Entries() {
 			if err != nil {
 				return err
 			}
-			entries = append(entries, e.Unshelved())
+			list.add(e.Unshelved())
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return im.planEntries(ctx, entries)
+	return im.planEntries(ctx, list)
 }
 
 // onDisk is lookup in the directory. The bytes are proven when they are read.

@@ -60,7 +60,7 @@ func (im *importer) planDocker(ctx context.Context) ([]root, error) {
 			}
 			made[n.image] = entry
 		}
-		roots = append(roots, root{name: n.name, entry: entry})
+		roots = append(roots, root{name: n.name, raw: entry.Raw})
 	}
 	return roots, nil
 }

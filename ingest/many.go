@@ -125,14 +125,14 @@ func (m *many) rename(last bool) error {
 	if m.o.Rename == "" {
 		return nil
 	}
-	images := m.find(func(r root) bool { return r.entry.IsImage() })
+	images := m.find(func(r root) bool { return r.entry().IsImage() })
 	if len(images) == 0 {
 		images = m.find(func(root) bool { return true })
 	}
 	distinct := map[content.Digest]bool{}
 	var names []string
 	for _, at := range images {
-		distinct[at.root().entry.Digest] = true
+		distinct[at.root().entry().Digest] = true
 		names = append(names, at.root().name)
 	}
 	if len(distinct) > 1 {
@@ -180,7 +180,7 @@ func (m *many) settle() error {
 		r := at.root()
 		name := canonical(r.name)
 		for _, old := range holders[name] {
-			if at.im != last || old.im == last || old.root().gone || old.root().entry.Digest == r.entry.Digest {
+			if at.im != last || old.im == last || old.root().gone || old.root().entry().Digest == r.entry().Digest {
 				continue
 			}
 			if err := m.yield(name, old, at); err != nil {
@@ -194,7 +194,7 @@ func (m *many) settle() error {
 
 // yield takes a name from one of two archives that have it for different content.
 func (m *many) yield(name string, old, late place) error {
-	first, second := old.root().entry.Digest, late.root().entry.Digest
+	first, second := old.root().entry().Digest, late.root().entry().Digest
 	loser, winner := old, late
 	switch m.o.Policy {
 	case layout.Fail:

@@ -26,32 +26,32 @@ func (im *importer) planOCI(ctx context.Context, index *member) ([]root, error) 
 	if err := im.checkMarker(ctx); err != nil {
 		return nil, content.At(layoutName, err)
 	}
-	entries, err := im.entries(ctx, index)
+	list, err := im.entries(ctx, index)
 	if err != nil {
 		return nil, content.At(indexName, err)
 	}
-	return im.planEntries(ctx, entries)
+	return im.planEntries(ctx, list)
 }
 
 // planEntries is planOCI with the entries.
-func (im *importer) planEntries(ctx context.Context, entries []layout.Entry) ([]root, error) {
-	saved := nameSaved(entries)
-	names := make([]string, len(entries))
-	for i, e := range entries {
+func (im *importer) planEntries(ctx context.Context, list *entries) ([]root, error) {
+	saved := nameSaved(list)
+	names := make([]string, len(list.raws))
+	for i, e := range list.all() {
 		names[i] = e.Name()
 	}
 	picked := im.names.pick(names)
 	if im.o.Attestations == DropAttestations {
-		if err := im.dropAttestations(ctx, entries, picked); err != nil {
+		if err := im.dropAttestations(ctx, list, picked); err != nil {
 			return nil, err
 		}
 	}
-	if err := im.reachPicked(ctx, entries, picked); err != nil {
+	if err := im.reachPicked(ctx, list, picked); err != nil {
 		return nil, err
 	}
-	im.warnTwice(entries, picked)
-	var roots []root
-	for i, e := range entries {
+	im.warnTwice(list, names, picked)
+	roots := make([]root, 0, len(names))
+	for i, e := range list.all() {
 		if picked[i] {
 			r, err := im.root(ctx, e)
 			if err != nil {
@@ -110,15 +110,15 @@ func (im *importer) checkMarker(ctx context.Context) error {
 }
 
 // entries reads index.json. Entries that an export took their names get them back.
-func (im *importer) entries(ctx context.Context, index *member) ([]layout.Entry, error) {
+func (im *importer) entries(ctx context.Context, index *member) (*entries, error) {
 	rc, err := im.open(ctx, index, content.Descriptor{Digest: index.stored, Size: index.length})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rc.Close() }()
-	var entries []layout.Entry
-	err = eachEntry(rc, im.o.Limits, func(e layout.Entry) { entries = append(entries, e.Unshelved()) })
-	return entries, err
+	list := &entries{}
+	err = eachEntry(rc, im.o.Limits, func(e layout.Entry) { list.add(e.Unshelved()) })
+	return list, err
 }
 
 // reach wants everything below an entry. A child of an index that is not in the

@@ -103,10 +103,10 @@ func listNames(names []string) string {
 
 // reachPicked wants what the picked entries reach, then picks what refers to it
 // and wants that, until nothing new refers to anything.
-func (im *importer) reachPicked(ctx context.Context, entries []layout.Entry, picked []bool) error {
+func (im *importer) reachPicked(ctx context.Context, list *entries, picked []bool) error {
 	seen := map[content.Digest]bool{}
 	subjects := map[int]content.Digest{}
-	for i, e := range entries {
+	for i, e := range list.all() {
 		if picked[i] {
 			if err := im.reach(ctx, e, seen); err != nil {
 				return err
@@ -117,12 +117,12 @@ func (im *importer) reachPicked(ctx context.Context, entries []layout.Entry, pic
 	}
 	for more := true; more; {
 		more = false
-		for i, e := range entries {
+		for i := range picked {
 			if _, wanted := im.want[subjects[i]]; picked[i] || !wanted {
 				continue
 			}
 			picked[i], more = true, true
-			if err := im.reach(ctx, e, seen); err != nil {
+			if err := im.reach(ctx, list.at(i), seen); err != nil {
 				return err
 			}
 		}
@@ -163,17 +163,6 @@ func (im *importer) standsAlone(ctx context.Context, e layout.Entry) string {
 		return ""
 	}
 	return e.Digest.String()
-}
-
-// A root is what gets an entry in index.json, or a place on a list of referrers.
-type root struct {
-	name    string // "" for none
-	entry   layout.Entry
-	asIs    bool             // the entry comes from an index.json
-	subject content.Digest   // if not "", the entry belongs on the list of its referrers
-	extra   bool             // the entry says more than such a list can
-	listed  []content.Digest // of an entry that is such a list, what it lists
-	gone    bool             // another root has its name
 }
 
 // checkForeignName refuses a name that an archive gives and nothing could have.

@@ -10,7 +10,7 @@ import (
 
 // root decides what becomes of an entry that was picked.
 func (im *importer) root(ctx context.Context, e layout.Entry) (root, error) {
-	r := root{name: e.Name(), entry: e, asIs: true}
+	r := root{name: e.Name(), raw: e.Raw, asIs: true, cosignTag: e.IsCosignTag()}
 	claimed := content.Digest(e.Annotations[content.AnnotationSubject])
 	switch {
 	case e.Kind() == layout.KindFallback:
@@ -70,9 +70,9 @@ func saysMore(e layout.Entry, m content.Manifest) bool {
 func (im *importer) list(ctx context.Context, tx *layout.Tx, r root) error {
 	switch {
 	case r.listed != nil:
-		return tx.MergeList(ctx, im.batch, r.entry)
+		return tx.MergeList(ctx, im.batch, r.entry())
 	case r.subject != "":
-		return tx.AddReferrer(ctx, nil, content.Descriptor{Digest: r.subject}, r.entry.Descriptor)
+		return tx.AddReferrer(ctx, nil, content.Descriptor{Digest: r.subject}, r.entry().Descriptor)
 	}
 	return nil
 }
@@ -84,8 +84,8 @@ func countReferrers(roots []root) int {
 		if r.gone {
 			continue
 		}
-		if r.subject != "" || r.entry.IsCosignTag() {
-			found[r.entry.Digest] = true
+		if r.subject != "" || r.cosignTag {
+			found[r.entry().Digest] = true
 		}
 		for _, d := range r.listed {
 			found[d] = true
@@ -95,22 +95,27 @@ func countReferrers(roots []root) int {
 }
 
 // warnTwice tells of names that several entries have for different content.
-func (im *importer) warnTwice(entries []layout.Entry, picked []bool) {
-	first, told := map[string]content.Digest{}, map[string]bool{}
-	for i, e := range entries {
-		name := e.Name()
-		if name == "" || !picked[i] || e.Kind() == layout.KindFallback {
+func (im *importer) warnTwice(list *entries, names []string, picked []bool) {
+	first, told := map[string]int{}, map[string]bool{}
+	for i, name := range names {
+		if name == "" || !picked[i] {
 			continue
 		}
 		if full, _, isFull := layout.NormalizeName(name); isFull {
 			name = full
 		}
-		switch d, had := first[name]; {
-		case !had:
-			first[name] = e.Digest
-		case d != e.Digest && !told[name]:
+		k, had := first[name]
+		if !had {
+			first[name] = i
+			continue
+		}
+		a, b := list.at(k), list.at(i)
+		switch {
+		case a.Kind() == layout.KindFallback:
+			first[name] = i
+		case a.Digest != b.Digest && !told[name] && b.Kind() != layout.KindFallback:
 			told[name] = true
-			im.warn(content.Errorf(content.ErrAmbiguous, "%s is %s and %s in the archive; both are kept as they are", name, content.Short(d), content.Short(e.Digest)))
+			im.warn(content.Errorf(content.ErrAmbiguous, "%s is %s and %s in the archive; both are kept as they are", name, content.Short(a.Digest), content.Short(b.Digest)))
 		}
 	}
 }

@@ -42,7 +42,7 @@ func (im *importer) rootfs(ctx context.Context, in *input) ([]root, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []root{{entry: entry}}, nil
+	return []root{{raw: entry.Raw}}, nil
 }
 
 func (im *importer) rootfsConfig(diffID content.Digest) ocispec.Image {
