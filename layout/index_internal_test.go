@@ -109,7 +109,7 @@ func TestSpliceAgainstModel(t *testing.T) {
 		if err != nil {
 			t.Fatalf("seed %d: %v\n%s", seed, err, in)
 		}
-		tx := &Tx{base: x, removed: map[int]bool{}, replaced: map[int]Entry{}}
+		tx := &Tx{base: x, removed: map[int]bool{}, replaced: map[int]newcomer{}}
 		for range r.IntN(25) {
 			model = randomChange(t, r, tx, model)
 		}
@@ -190,7 +190,7 @@ func TestClassesKeepTheirOrder(t *testing.T) {
 	artifact, fallback := manifest, manifest
 	artifact.ArtifactType = "application/spdx+json"
 	fallback.MediaType = "application/vnd.oci.image.index.v1+json"
-	tx := &Tx{base: x, removed: map[int]bool{}, replaced: map[int]Entry{}}
+	tx := &Tx{base: x, removed: map[int]bool{}, replaced: map[int]newcomer{}}
 	for _, add := range []func() error{
 		func() error { return tx.Add(NewEntry(artifact)) },
 		func() error {

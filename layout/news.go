@@ -30,7 +30,11 @@ func (l *Layout) newsOf(tx *Tx, read indexFile) *news {
 		return nil
 	}
 	n := &news{before: durable.StampOf(disk.info)}
-	for _, e := range tx.fresh() {
+	for c := range tx.fresh() {
+		e, err := c.entry()
+		if err != nil {
+			return nil
+		}
 		n.added = append(n.added, rootsOf(e)...)
 	}
 	for _, i := range slices.Concat(keys(tx.removed), keys(tx.replaced)) {

@@ -87,14 +87,14 @@ func (tx *Tx) leadsTo(ctx context.Context, n *news, told bool, d content.Digest)
 }
 
 func (tx *Tx) isIndex(i int) bool {
-	e, changed := tx.replaced[i]
+	c, changed := tx.replaced[i]
 	switch n := tx.base.spans.len(); {
 	case i >= n:
-		e = tx.added[i-n].entry
+		c = tx.added[i-n].newcomer
 	case !changed:
 		return tx.base.spans.at(i).index
 	}
-	return content.IsIndex(e.MediaType)
+	return c.index
 }
 
 // listedSomewhere asks the catalog, if that is up to date.

@@ -61,6 +61,13 @@ func (s *splicer) flush() {
 	s.from, s.to = 0, 0
 }
 
+func (s *splicer) bytes(b []byte) {
+	s.flush()
+	if s.err == nil {
+		_, s.err = s.w.Write(b)
+	}
+}
+
 func (s *splicer) text(b string) {
 	s.flush()
 	if s.err == nil {
@@ -79,16 +86,16 @@ func (s *splicer) array(tx *Tx) {
 	s.sep, s.last = s.separator(), -1
 	next := tx.additions()
 	add := func(after int) {
-		for _, e := range next(after) {
-			s.entry(-1, func() { s.text(string(e.Raw)) })
+		for _, a := range next(after) {
+			s.entry(-1, func() { s.bytes(a.raw) })
 		}
 	}
 	add(-1)
 	from := 0 // what follows is as it was
 	for _, i := range tx.changes() {
 		s.run(from, i)
-		if e, ok := tx.replaced[i]; ok {
-			s.entry(i, func() { s.text(string(e.Raw)) })
+		if c, ok := tx.replaced[i]; ok {
+			s.entry(i, func() { s.bytes(c.raw) })
 		} else if !tx.removed[i] {
 			s.run(i, i+1)
 		}
@@ -178,8 +185,8 @@ func (s *splicer) separator() string {
 func (s *splicer) newArray(tx *Tx) {
 	x := s.x
 	var entries []string
-	for _, e := range tx.additions()(-1) {
-		entries = append(entries, string(e.Raw))
+	for _, a := range tx.additions()(-1) {
+		entries = append(entries, string(a.raw))
 	}
 	array := "[" + strings.Join(entries, ",") + "]"
 	if x.null[1] > 0 {

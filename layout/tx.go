@@ -41,10 +41,10 @@ func (c Change) Moved() bool { return c.Old != "" && c.Old != c.New && !c.Skippe
 type Tx struct {
 	l        *Layout
 	base     *Index
-	removed  map[int]bool  // spans that go
-	replaced map[int]Entry // spans that become another entry
-	met      map[int]bool  // entries that were brought in and had been there
-	added    []addition    // new entries, in order
+	removed  map[int]bool     // spans that go
+	replaced map[int]newcomer // spans that become another entry
+	met      map[int]bool     // entries that were brought in and had been there
+	added    []addition       // new entries, in order
 	names    map[string][]int
 	ends     map[Kind]int     // endOf
 	digests  map[uint32][]int // by the hash of the digest
@@ -56,7 +56,7 @@ type Tx struct {
 
 // addition is a new entry and the span that it stands behind; -1 is the front.
 type addition struct {
-	entry   Entry
+	newcomer
 	after   int
 	dropped bool
 }
@@ -94,7 +94,7 @@ func (l *Layout) tryUpdate(ctx context.Context, fn func(*Tx) error) (done bool, 
 		return false, err
 	}
 	defer func() { _ = f.Close() }() // only read
-	tx := &Tx{l: l, base: x, removed: map[int]bool{}, replaced: map[int]Entry{}}
+	tx := &Tx{l: l, base: x, removed: map[int]bool{}, replaced: map[int]newcomer{}}
 	defer func() { err = errors.Join(err, tx.lists.close()) }()
 	if err := fn(tx); err != nil {
 		return true, err
@@ -123,19 +123,19 @@ func (l *Layout) checkPresent(ctx context.Context, tx *Tx) error {
 	if err := l.restoreHeld(); err != nil {
 		return err
 	}
-	for _, e := range tx.fresh() {
-		if !content.Verifiable(e.Digest) {
+	for c := range tx.fresh() {
+		if !content.Verifiable(c.digest) {
 			continue
 		}
-		size, err := l.Size(ctx, e.Digest)
+		size, err := l.Size(ctx, c.digest)
 		if errors.Is(err, content.ErrNotFound) {
-			return content.AtDigest(e.Digest, content.Errorf(content.ErrMissing, "the blob of entry %q is missing", e.Name()))
+			return content.AtDigest(c.digest, content.Errorf(content.ErrMissing, "the blob of entry %q is missing", c.summary.Name))
 		}
 		if err != nil {
 			return err
 		}
-		if size != e.Size {
-			return content.AtDigest(e.Digest, content.Errorf(content.ErrSize, "blob has %d bytes, entry %q says %d", size, e.Name(), e.Size))
+		if size != c.size {
+			return content.AtDigest(c.digest, content.Errorf(content.ErrSize, "blob has %d bytes, entry %q says %d", size, c.summary.Name, c.size))
 		}
 	}
 	return nil
@@ -226,18 +226,20 @@ func (tx *Tx) dirty() bool {
 	return false
 }
 
-// fresh lists the entries that were not there before.
-func (tx *Tx) fresh() []Entry {
-	var entries []Entry
-	for _, e := range tx.replaced {
-		entries = append(entries, e)
-	}
-	for _, a := range tx.added {
-		if !a.dropped {
-			entries = append(entries, a.entry)
+// fresh yields the entries that were not there before.
+func (tx *Tx) fresh() iter.Seq[*newcomer] {
+	return func(yield func(*newcomer) bool) {
+		for _, c := range tx.replaced {
+			if !yield(&c) {
+				return
+			}
+		}
+		for i := range tx.added {
+			if a := &tx.added[i]; !a.dropped && !yield(&a.newcomer) {
+				return
+			}
 		}
 	}
-	return entries
 }
 
 // Entries yields every entry as the changes so far leave it. An error ends it.
@@ -247,17 +249,19 @@ func (tx *Tx) Entries() iter.Seq2[Entry, error] {
 		next := tx.additions()
 		for i := -1; i < tx.base.spans.len(); i++ {
 			if i >= 0 && !tx.removed[i] {
-				e, isReplaced := tx.replaced[i]
-				var err error
-				if !isReplaced {
+				c, isReplaced := tx.replaced[i]
+				e, err := Entry{}, error(nil)
+				if isReplaced {
+					e, err = c.entry()
+				} else {
 					e, err = w.entry(tx.base.spans.at(i))
 				}
 				if !yield(e, err) || err != nil {
 					return
 				}
 			}
-			for _, e := range next(i) {
-				if !yield(e, nil) {
+			for _, a := range next(i) {
+				if e, err := a.entry(); !yield(e, err) || err != nil {
 					return
 				}
 			}
@@ -267,20 +271,20 @@ func (tx *Tx) Entries() iter.Seq2[Entry, error] {
 
 // additions returns a function that gives the new entries behind a span, to be
 // called with each span in order.
-func (tx *Tx) additions() func(after int) []Entry {
+func (tx *Tx) additions() func(after int) []*addition {
 	if len(tx.added) == 0 {
-		return func(int) []Entry { return nil }
+		return func(int) []*addition { return nil }
 	}
-	behind := map[int][]Entry{}
-	for _, a := range tx.added {
-		if !a.dropped {
-			behind[a.after] = append(behind[a.after], a.entry)
+	behind := map[int][]*addition{}
+	for i := range tx.added {
+		if a := &tx.added[i]; !a.dropped {
+			behind[a.after] = append(behind[a.after], a)
 		}
 	}
-	for _, entries := range behind {
-		slices.SortStableFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Kind(), b.Kind()) })
+	for _, list := range behind {
+		slices.SortStableFunc(list, func(a, b *addition) int { return cmp.Compare(a.summary.Kind, b.summary.Kind) })
 	}
-	return func(after int) []Entry { return behind[after] }
+	return func(after int) []*addition { return behind[after] }
 }
 
 // Resolve finds what a name means, as Index.Resolve, with the changes so far.

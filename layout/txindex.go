@@ -12,10 +12,10 @@ import (
 // at reads entry i.
 func (tx *Tx) at(i int) (Entry, error) {
 	if n := tx.base.spans.len(); i >= n {
-		return tx.added[i-n].entry, nil
+		return tx.added[i-n].entry()
 	}
-	if e, ok := tx.replaced[i]; ok {
-		return e, nil
+	if c, ok := tx.replaced[i]; ok {
+		return c.entry()
 	}
 	return tx.base.entry(i)
 }
@@ -32,15 +32,15 @@ func (tx *Tx) remove(i int) {
 func (tx *Tx) replace(i int, e Entry) {
 	tx.note(i, e)
 	if n := tx.base.spans.len(); i >= n {
-		tx.added[i-n].entry = e
+		tx.added[i-n].newcomer = newcomerOf(e)
 		return
 	}
-	tx.replaced[i] = e
+	tx.replaced[i] = newcomerOf(e)
 }
 
 // insert adds e at the end of its class.
 func (tx *Tx) insert(e Entry) {
-	tx.added = append(tx.added, addition{entry: e, after: tx.endOf(e.Kind())})
+	tx.added = append(tx.added, addition{newcomer: newcomerOf(e), after: tx.endOf(e.Kind())})
 	tx.note(tx.base.spans.len()+len(tx.added)-1, e)
 }
 
@@ -66,16 +66,16 @@ func (tx *Tx) total() int { return tx.base.spans.len() + len(tx.added) }
 // live says whether entry i is there, and what it is called.
 func (tx *Tx) live(i int) (Summary, bool) {
 	n := tx.base.spans.len()
-	e, changed := tx.replaced[i]
+	c, changed := tx.replaced[i]
 	switch {
 	case i >= n && tx.added[i-n].dropped, tx.removed[i]:
 		return Summary{}, false
 	case i >= n:
-		e = tx.added[i-n].entry
+		c = tx.added[i-n].newcomer
 	case !changed:
 		return tx.base.live(i)
 	}
-	return e.summary(), true
+	return c.summary, true
 }
 
 // called lists the entries that hold exactly this name.
@@ -133,14 +133,14 @@ func (tx *Tx) hashed(h uint32) []int {
 // digestHash is the hash of entry i's digest.
 func (tx *Tx) digestHash(i int) uint32 {
 	n := tx.base.spans.len()
-	e, changed := tx.replaced[i]
+	c, changed := tx.replaced[i]
 	switch {
 	case i >= n:
-		e = tx.added[i-n].entry
+		c = tx.added[i-n].newcomer
 	case !changed:
 		return tx.base.spans.at(i).digest
 	}
-	return digestHash(e.Digest)
+	return digestHash(c.digest)
 }
 
 // withRef lists the entries whose ref.name is exactly ref.
