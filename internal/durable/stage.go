@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 )
 
 // A File is a staged file: it is open for reading and writing under a random
@@ -17,6 +18,20 @@ type File struct {
 	fs      FS
 	closed  bool
 	syncErr error
+	written atomic.Int64 // by WriteAt
+}
+
+// writebackStep is after how many bytes the disk is told to begin with them, so that
+// little is left for the fsync at the end.
+const writebackStep = 8 << 20
+
+// WriteAt writes as that of os.File does. It does not wait for the disk.
+func (f *File) WriteAt(p []byte, off int64) (int, error) {
+	n, err := f.File.WriteAt(p, off)
+	if done := f.written.Add(int64(n)); !f.fs.NoSync && done/writebackStep > (done-int64(n))/writebackStep {
+		startWriteback(f.File)
+	}
+	return n, err
 }
 
 // Stage makes an empty file with a new random name in dir. Its mode is 0644 less
