@@ -208,8 +208,8 @@ fi
 
 if contest files 'the files of an image, beside decompressing its layers in parallel'; then
 	(cd "$repo" && CGO_ENABLED=0 go build -trimpath -o "$bench/gunzip" ./bench/gunzip)
-	mapfile -t list < <("$ours" inspect "$layout" --format '{{range .layers}}{{.digest}}{{"\n"}}{{end}}' | sed "/./!d; s|sha256:|$layout/blobs/sha256/|")
-	export blobs="${list[*]}"
+	mapfile -t files < <("$ours" inspect "$layout" --format '{{range .layers}}{{.digest}}{{"\n"}}{{end}}' | sed "/./!d; s|sha256:|$layout/blobs/sha256/|")
+	export blobs="${files[*]}"
 	entry 'ocilayout files -l' 1.1 'exec $ours files -l $layout'
 	entry 'ocilayout cat, of the top layer' - 'exec $ours cat $layout app/go.mod'
 	entry 'our decompressor alone' peer 'exec $bench/gunzip $blobs'
