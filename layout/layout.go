@@ -54,9 +54,9 @@ func newLayout(r *Reader) *Layout {
 const emptyIndex = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`
 
 // Init makes dir an empty layout (image-spec image-layout.md) and opens it. What
-// is a layout already is opened as it is. A directory that holds other files is
-// ErrConflict. The layout is durable when Init returns; made half by a process that
-// died, it is completed by the next.
+// is a layout already is opened as it is, but gets an oci-layout if it has none. A
+// directory that holds other files is ErrConflict. The layout is durable when Init
+// returns; made half by a process that died, it is completed by the next.
 func Init(ctx context.Context, dir string, o Options) (*Layout, error) {
 	o = o.withDefaults()
 	disk := durable.FS{NoSync: o.NoSync}
@@ -66,16 +66,24 @@ func Init(ctx context.Context, dir string, o Options) (*Layout, error) {
 	if err := disk.MkdirAll(dir); err != nil {
 		return nil, err
 	}
-	if l, err := Open(dir, o); err == nil {
-		if l.hasIndex() {
+	marked := isMarked(dir)
+	asIs := o
+	if !marked {
+		asIs.Warn = nil // what it would say is mended here
+	}
+	indexed := false
+	if l, err := Open(dir, asIs); err == nil {
+		if indexed = l.hasIndex(); indexed && marked {
 			return l, nil
 		}
 		_ = l.Close() // nothing was written
 	} else if !errors.Is(err, content.ErrUnsupported) {
 		return nil, err
 	}
-	if err := checkEmpty(dir); err != nil {
-		return nil, err
+	if !indexed {
+		if err := checkEmpty(dir); err != nil {
+			return nil, err
+		}
 	}
 	holder := leaseHolder{root: dir, disk: disk}
 	unlock, err := holder.lock(ctx, o.LockTimeout)
@@ -90,6 +98,12 @@ func Init(ctx context.Context, dir string, o Options) (*Layout, error) {
 		return nil, err
 	}
 	return Open(dir, o)
+}
+
+// isMarked says whether dir has an oci-layout, whatever is in it.
+func isMarked(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, "oci-layout"))
+	return err == nil
 }
 
 func (r *Reader) hasIndex() bool {

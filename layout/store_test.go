@@ -429,6 +429,39 @@ func TestInit(t *testing.T) {
 	}
 }
 
+// What a process that died left half made is completed, and so is what old tools
+// make without oci-layout; what is there keeps its bytes.
+func TestInitCompletes(t *testing.T) {
+	const index = `{"schemaVersion":2, "manifests":[], "x.mine":1.0}`
+	for _, there := range []map[string]string{
+		{"index.json": index},
+		{"index.json": index, "notes.txt": "mine"},
+		{"oci-layout": `{"imageLayoutVersion": "1.0.0"}`},
+	} {
+		dir := t.TempDir()
+		for name, data := range there {
+			write(t, filepath.Join(dir, name), data)
+		}
+		warn := func(err error) { t.Errorf("%v: warning: %v", there, err) }
+		l, err := layout.Init(t.Context(), dir, layout.Options{Warn: warn})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"index.json", "oci-layout"} {
+			data, err := os.ReadFile(filepath.Join(dir, name))
+			if err != nil {
+				t.Error(err)
+			}
+			if was := there[name]; was != "" && was != string(data) {
+				t.Errorf("%v: %s is now %s", there, name, data)
+			}
+		}
+	}
+}
+
 func TestReadOnlyDirectory(t *testing.T) {
 	l := newLayout(t)
 	d, err := l.PushBytes(t.Context(), manifestType, []byte("{}"))
