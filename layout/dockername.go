@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/ocilayout/ocilayout/content"
 )
 
 // A dockerName is a name in the grammar that docker, containerd and the registries
@@ -26,7 +28,7 @@ const (
 
 // parseDockerName says whether name is in the grammar.
 func parseDockerName(name string) (n dockerName, ok bool) {
-	if len(name) == 64 && isHex(name) {
+	if len(name) == 64 && content.IsHex(name) {
 		return n, false // an identifier of an image in docker
 	}
 	rest, dgst, hasDigest := strings.Cut(name, "@")

@@ -126,7 +126,7 @@ func kindOf(mediaType string, artifact bool, name string) Kind {
 // digits: the referrers tag of distribution-spec.
 func isFallbackTag(name string) bool {
 	alg, enc, ok := strings.Cut(name, "-")
-	return ok && (alg == "sha256" || alg == "sha512") && len(enc) == 64 && isHex(enc)
+	return ok && (alg == "sha256" || alg == "sha512") && len(enc) == 64 && content.IsHex(enc)
 }
 
 func isCosignTag(name string) bool {
@@ -137,15 +137,6 @@ func isCosignTag(name string) bool {
 		}
 	}
 	return false
-}
-
-func isHex(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
 }
 
 // WithAnnotation returns e with one annotation set, or removed if value is "".
