@@ -41,7 +41,7 @@ func parseSHA256[T content.Digest | []byte](dgst T) (sum [32]byte, ok bool) {
 		return sum, false
 	}
 	for i := range sum {
-		high, low := nibble(dgst[len(sha256Prefix)+2*i]), nibble(dgst[len(sha256Prefix)+2*i+1])
+		high, low := nibble[dgst[len(sha256Prefix)+2*i]], nibble[dgst[len(sha256Prefix)+2*i+1]]
 		if high|low > 15 {
 			return sum, false
 		}
@@ -50,16 +50,16 @@ func parseSHA256[T content.Digest | []byte](dgst T) (sum [32]byte, ok bool) {
 	return sum, sum != [32]byte{}
 }
 
-// nibble is the value of a lower-case hex digit; 16 or more for what is none.
-func nibble(c byte) byte {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0'
-	case c >= 'a' && c <= 'f':
-		return c - 'a' + 10
+// nibble is the value of a lower-case hex digit; 16 for what is none.
+var nibble = func() (table [256]byte) {
+	for c := range table {
+		table[c] = 16
 	}
-	return 16
-}
+	for value, c := range "0123456789abcdef" {
+		table[c] = byte(value)
+	}
+	return table
+}()
 
 // find is the number of a digest; 0 if it has none yet, or is empty.
 func (d *digests) find(dgst content.Digest) digestID {
