@@ -77,21 +77,17 @@ func (c *comparer) images(ctx context.Context, from, to content.Descriptor) (Ima
 	if err != nil {
 		return d, err
 	}
-	pairs, err := c.layers(ctx, &d, a, b)
+	layers, err := c.layers(ctx, &d, a, b)
 	if err != nil {
 		return d, err
 	}
-	changed := false // whether the layers are not all the same
-	for _, p := range pairs {
-		changed = changed || !p.same
-	}
-	if !differ && !changed {
+	if !differ && layers.same {
 		c.spelling(&d, "", from.Digest, to.Digest)
 	}
 	if a.config == nil || b.config == nil {
 		return d, nil
 	}
-	d.Files, err = c.files(ctx, a, b, changed)
+	d.Files, err = c.files(ctx, a, b, !layers.blobs)
 	if err == nil && d.Files != nil && d.Files.State == FilesUnreadable && c.o.Ignore.any("layers") {
 		err = content.Errorf(content.ErrUnsupported, "files can't be compared, and layers are ignored: %s", d.Files.Reason)
 	}

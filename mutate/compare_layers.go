@@ -40,19 +40,20 @@ type ComparedLayer struct {
 	CreatedBy string         `json:"createdBy,omitempty"`
 }
 
-// comparedPair is a pairing, and whether both are the same blob of the same diffID.
-type comparedPair struct {
-	pairing
-	same bool
+// A layerVerdict says what was found about all layers of two manifests, whether it
+// counts or not.
+type layerVerdict struct {
+	same  bool // each is the same blob, described alike
+	blobs bool // each is the same blob
 }
 
 // layers compares the layers of two manifests.
-func (c *comparer) layers(ctx context.Context, d *ImageDifference, a, b *comparedManifest) ([]comparedPair, error) {
+func (c *comparer) layers(ctx context.Context, d *ImageDifference, a, b *comparedManifest) (layerVerdict, error) {
 	from, to := a.comparedLayers(), b.comparedLayers()
 	rawFrom, rawTo := a.rawLayers(), b.rawLayers()
-	var pairs []comparedPair
+	all := layerVerdict{same: true, blobs: true}
 	for _, p := range pairLists(layerKeys(from), layerKeys(to)) {
-		pair := comparedPair{pairing: p}
+		same, blob := false, false
 		l := LayerDifference{Change: LayerRemoved}
 		if p.from >= 0 {
 			l.From = &from[p.from]
@@ -63,17 +64,17 @@ func (c *comparer) layers(ctx context.Context, d *ImageDifference, a, b *compare
 		if p.from >= 0 && p.to >= 0 {
 			f := fieldFinder{ignore: c.o.Ignore, kinds: func(string) []string { return []string{"layers"} }}
 			if err := f.descriptors("", rawFrom[p.from], rawTo[p.to], "digest", "size", "data", "mediaType"); err != nil {
-				return nil, err
+				return all, err
 			}
 			l.Fields = f.found
 			l.Change = changeOf(*l.From, *l.To)
-			pair.same = l.Change == "" && !f.any
+			same, blob = l.Change == "" && !f.any, l.From.Digest == l.To.Digest
 			if l.Change == "" && f.any {
 				l.Change = LayerDescribed
 			}
 		}
-		pairs = append(pairs, pair)
-		if pair.same {
+		all.same, all.blobs = all.same && same, all.blobs && blob
+		if same {
 			d.SameLayers++
 			continue
 		}
@@ -83,15 +84,15 @@ func (c *comparer) layers(ctx context.Context, d *ImageDifference, a, b *compare
 		if c.o.Explain && l.From != nil && l.To != nil && l.From.Digest != l.To.Digest {
 			var err error
 			if l.Why, err = c.explainLayer(ctx, a, b, p); err != nil {
-				return nil, err
+				return all, err
 			}
 		}
 		if err := c.take(int64(600 + len(l.Why)*300)); err != nil {
-			return nil, err
+			return all, err
 		}
 		d.Layers = append(d.Layers, l)
 	}
-	return pairs, nil
+	return all, nil
 }
 
 // changeOf says how two layers that stand for each other differ: "" for not at all.

@@ -74,6 +74,11 @@ func (x *indexMaker) take(ctx context.Context, r *layout.Reader, d content.Descr
 		return content.AtDigest(d.Digest, content.Errorf(content.ErrInvalid, "has no platform in its config"))
 	}
 	normal := content.NormalizePlatform(*p)
+	if d.Platform != nil {
+		if err := sameMachine(d.Digest, *d.Platform, normal); err != nil {
+			return err
+		}
+	}
 	plain := content.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size, Platform: &normal}
 	x.members = append(x.members, indexMember{Descriptor: plain, raw: layout.NewEntry(plain).Raw, platform: content.FormatPlatform(normal), from: r})
 	return nil
@@ -234,11 +239,17 @@ func (m *indexMember) claim(ctx context.Context, r *layout.Reader) error {
 		m.Platform, m.raw = &is, o.Bytes()
 		return nil
 	}
-	if says := content.NormalizePlatform(*m.Platform); says.OS != is.OS || says.Architecture != is.Architecture {
-		return content.AtDigest(m.Digest, content.Errorf(content.ErrRefused, "the index says that it is for %s, its config %s",
-			content.FormatPlatform(says), content.FormatPlatform(is)))
+	return sameMachine(m.Digest, *m.Platform, is)
+}
+
+// sameMachine refuses an image whose descriptor says another operating system or
+// architecture than its config.
+func sameMachine(d content.Digest, says, is content.Platform) error {
+	if says = content.NormalizePlatform(says); says.OS == is.OS && says.Architecture == is.Architecture {
+		return nil
 	}
-	return nil
+	return content.AtDigest(d, content.Errorf(content.ErrRefused, "the index says that it is for %s, its config %s",
+		content.FormatPlatform(says), content.FormatPlatform(is)))
 }
 
 // joinMembers drops what comes twice, and refuses what two images for one platform, and

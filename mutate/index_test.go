@@ -162,6 +162,8 @@ func TestCreateIndexRefuses(t *testing.T) {
 	wrong := two
 	wrong.Platform = &content.Platform{OS: "linux", Architecture: "arm64"}
 	l.Tag("wrong", l.Index(wrong))
+	wrong.Annotations = map[string]string{content.AnnotationRefName: "wrong-entry"}
+	l.Add(wrong)
 	bare := l.Image(build.Image{Platform: content.Platform{OS: "linux"}})
 	bare.Platform = nil
 	l.Tag("bare", bare)
@@ -183,6 +185,7 @@ func TestCreateIndexRefuses(t *testing.T) {
 		{"one two", mutate.IndexOptions{}, content.ErrRefused, "two images for linux/amd64"},
 		{"one both", mutate.IndexOptions{Nested: true}, content.ErrRefused, "two images for linux/amd64"},
 		{"wrong", mutate.IndexOptions{}, content.ErrRefused, "the index says that it is for linux/arm64, its config linux/amd64"},
+		{"wrong-entry", mutate.IndexOptions{}, content.ErrRefused, "for linux/arm64, its config linux/amd64"},
 		{"twice", mutate.IndexOptions{}, content.ErrRefused, "is there for two platforms"},
 		{"file", mutate.IndexOptions{}, content.ErrInvalid, "is no image"},
 		{"bare", mutate.IndexOptions{}, content.ErrInvalid, "no platform"},
@@ -396,6 +399,20 @@ func TestMergeIndex(t *testing.T) {
 	empty := writable(t, nil)
 	if _, err := mutate.MergeIndex(t.Context(), third, "app", []layout.Source{source(empty.Reader, "")}, mutate.MergeOptions{}); !errors.Is(err, content.ErrNotFound) {
 		t.Errorf("an empty source: %v", err)
+	}
+}
+
+// The same input gives the same digest on every machine and with every release.
+func TestMergeIndexGolden(t *testing.T) {
+	w := writable(t, nil)
+	for _, arch := range []string{"arm64", "amd64"} {
+		if _, err := w.Create(t.Context(), arch, []content.Platform{{OS: "linux", Architecture: arch}}, layout.Fail); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report, err := mutate.MergeIndex(t.Context(), w, "app", []layout.Source{source(w.Reader, "")}, mutate.MergeOptions{})
+	if want := content.Digest("sha256:7863d89ec1a350c0f53f23abb010fbb11c3c30ea9e1bdb642b8599e63ffb4df6"); err != nil || report.New != want {
+		t.Errorf("digest %s, want %s, %v", report.New, want, err)
 	}
 }
 

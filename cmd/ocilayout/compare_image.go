@@ -37,6 +37,9 @@ func (o imageDiff) run(ctx context.Context, a, b *layout.Reader, from, to layout
 }
 
 func (o imageDiff) images(ctx context.Context, a, b *layout.Reader, from, to layout.Reference) (any, error) {
+	if o.explain && o.ignore["layers"] {
+		return nil, content.Errorf(content.ErrInvalid, "--explain is about layers, which --ignore leaves out")
+	}
 	one, err := lookup(ctx, a, from, o.platform)
 	if err != nil {
 		return nil, err
