@@ -2,6 +2,7 @@ package mutate
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -123,6 +124,9 @@ func (c *comparer) fields(d *ImageDifference, a, b *comparedManifest) (bool, err
 	if err := g.config(a.config, b.config); err != nil {
 		return false, content.AtDigest(b.m.Config.Digest, err)
 	}
+	if err := g.diffIDs(a, b); err != nil {
+		return false, content.AtDigest(b.m.Config.Digest, err)
+	}
 	d.Fields = append(d.Fields, g.found...)
 	if !g.any {
 		c.spelling(d, "/config", a.m.Config.Digest, b.m.Config.Digest)
@@ -201,6 +205,16 @@ func (f *fieldFinder) config(a, b *rawjson.Object) error {
 		return err
 	}
 	return f.history(a.Get("history"), b.Get("history"))
+}
+
+// diffIDs compares the diffIDs of two configs. They are told with the layers, unless
+// there are more or fewer of them.
+func (f *fieldFinder) diffIDs(a, b *comparedManifest) error {
+	if len(a.facts.DiffIDs) == len(a.m.Layers) && len(b.facts.DiffIDs) == len(b.m.Layers) {
+		f.any = f.any || !slices.Equal(a.facts.DiffIDs, b.facts.DiffIDs)
+		return nil
+	}
+	return f.values("/rootfs/diff_ids", memberOf(a.config.Get("rootfs"), "diff_ids"), memberOf(b.config.Get("rootfs"), "diff_ids"))
 }
 
 // container compares what containers run with, the environment by its variables.

@@ -222,6 +222,34 @@ func TestCompareFiles(t *testing.T) {
 	}
 }
 
+// Two builds that differ in times alone are the same but for their layers.
+func TestCompareBuildsOfOtherTimes(t *testing.T) {
+	built := func(at time.Time) build.Image {
+		return build.Image{Layers: []build.Layer{{Files: []build.File{{Name: "app", Body: []byte("x"), Time: at}}}}, EditConfig: func(c *ocispec.Image) { c.Created = &at }}
+	}
+	l := twoImages(built(build.Clock), built(build.Clock.Add(time.Hour)))
+	d := mustCompare(t, l, mutate.CompareOptions{Explain: true})
+	if fieldPaths(d.Fields) != "time /created" || d.Files.Changed != 1 || d.Layers[0].Why[0].Reason != "time" {
+		t.Errorf("%+v", d)
+	}
+	if d = mustCompare(t, l, ignoring(t, "time,layers")); !d.Equal {
+		t.Errorf("%+v", d)
+	}
+	if d = mustCompare(t, l, ignoring(t, "time")); d.Equal || len(d.Layers) != 1 || len(d.Fields) != 0 || len(d.Files.Changes) != 0 {
+		t.Errorf("%+v", d)
+	}
+	// the same with equal configs but for the diffIDs
+	same := func(at time.Time) build.Image { i := built(at); i.EditConfig = nil; return i }
+	if d = mustCompare(t, twoImages(same(build.Clock), same(build.Clock.Add(time.Hour))), ignoring(t, "time,layers")); !d.Equal {
+		t.Errorf("%+v", d.Fields)
+	}
+	// and a config with a diffID too many
+	l = twoImages(build.Image{}, build.Image{EditConfig: func(c *ocispec.Image) { c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, build.Descriptor("", nil).Digest) }})
+	if d = mustCompare(t, l, ignoring(t, "history")); fieldPaths(d.Fields) != "layers /rootfs/diff_ids" {
+		t.Errorf("%+v", d.Fields)
+	}
+}
+
 // What both have in full is not opened: a damaged layer goes unnoticed.
 func TestCompareReadsNoMoreThanItMust(t *testing.T) {
 	base := build.Layer{Files: []build.File{build.Text("base", "base\n")}}
