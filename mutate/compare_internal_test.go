@@ -1,9 +1,13 @@
 package mutate
 
 import (
+	"bufio"
+	"bytes"
 	"math/rand/v2"
 	"strconv"
 	"testing"
+
+	"github.com/ocilayout/ocilayout/internal/rawjson"
 )
 
 // TestPairLists: every element is in one pair, pairs are in order, equal first keys are
@@ -74,4 +78,52 @@ func checkPairs(t *testing.T, pairs []pairing, from, to int) {
 	if a != from || b != to {
 		t.Fatalf("%d and %d paired of %d and %d", a, b, from, to)
 	}
+}
+
+// FuzzConfigs: whatever two configs say, a config does not differ from itself, and one
+// differs from the other if the other does from it.
+func FuzzConfigs(f *testing.F) {
+	f.Add([]byte(`{"config":{"Env":["A=1","B=2"],"Labels":{"a/b":"~"}},"history":[{"created_by":"x"}]}`), []byte(`{"config":{"Env":["B=2"],"Labels":null},"history":[{"created":"y"},{}]}`))
+	f.Add([]byte(`{"config":null,"rootfs":{"diff_ids":[1]},"x":1e3}`), []byte(`{"config":[],"rootfs":"","x":1000.0}`))
+	f.Add([]byte(`{"config":{"Env":["A","A=1","A=2"]},"history":{}}`), []byte(`{"config":{"Env":{}},"history":[null,1,"",[]]}`))
+	f.Fuzz(func(t *testing.T, one, other []byte) {
+		a, err := strictObject("", one)
+		if err != nil {
+			t.Skip()
+		}
+		b, err := strictObject("", other)
+		if err != nil {
+			t.Skip()
+		}
+		if paths := differing(t, a, a); len(paths) > 0 {
+			t.Errorf("differs from itself at %v", paths)
+		}
+		if x, y := differing(t, a, b), differing(t, b, a); (len(x) == 0) != (len(y) == 0) {
+			t.Errorf("differs at %v, and turned round at %v", x, y)
+		}
+	})
+}
+
+func differing(t *testing.T, a, b *rawjson.Object) []string {
+	f := fieldFinder{kinds: configKinds}
+	if err := f.config(a, b); err != nil {
+		t.Fatalf("a config that was checked: %v", err)
+	}
+	var paths []string
+	for _, x := range f.found {
+		paths = append(paths, x.Path)
+	}
+	return paths
+}
+
+// FuzzGzipHeader: no header, however broken, is more than an error.
+func FuzzGzipHeader(f *testing.F) {
+	f.Add([]byte("\x1f\x8b\x08\x1c\x01\x00\x00\x00\x00\x03\x02\x00abname\x00comment\x00rest"))
+	f.Add([]byte("\x1f\x8b\x08\x04\x00\x00\x00\x00\x00\x03\xff\xff"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		text, err := gzipHeader(bufio.NewReader(bytes.NewReader(data)))
+		if (err == nil) == (text == "") {
+			t.Errorf("%q and %v", text, err)
+		}
+	})
 }

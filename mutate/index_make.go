@@ -20,7 +20,8 @@ type indexMaker struct {
 	o       IndexOptions
 	batch   *layout.Batch
 	members []indexMember
-	made    content.Descriptor // the index
+	made    content.Descriptor  // the index
+	subject *content.Descriptor // that it has, also one made from another index
 	report  IndexReport
 
 	seen      map[*layout.Reader]map[content.Digest]bool // what was copied of each layout
@@ -76,7 +77,11 @@ func (x *indexMaker) make(ctx context.Context, encode func() (data []byte, media
 		return err
 	}
 	x.made = desc
-	desc.ArtifactType = indexArtifactType(data)
+	made, err := content.ParseManifest(mediaType, data)
+	if err != nil {
+		return err
+	}
+	desc.ArtifactType, x.subject = made.ArtifactType, made.Subject
 	if err := x.batch.Publish(ctx); err != nil {
 		return err
 	}
@@ -84,15 +89,6 @@ func (x *indexMaker) make(ctx context.Context, encode func() (data []byte, media
 		return content.At(x.dst.Path(), err)
 	}
 	return x.tell(ctx, to)
-}
-
-// indexArtifactType is that of an index that was read or made before.
-func indexArtifactType(data []byte) string {
-	o, err := rawjson.Parse(data)
-	if err != nil {
-		return ""
-	}
-	return o.GetString("artifactType")
 }
 
 // commit changes names and lists of referrers. If the name stays with what has it,
@@ -111,10 +107,10 @@ func (x *indexMaker) commit(ctx context.Context, tx *layout.Tx, desc content.Des
 			return err
 		}
 	}
-	if x.o.Subject == nil {
+	if x.subject == nil {
 		return nil
 	}
-	return tx.AddReferrer(ctx, x.batch, *x.o.Subject, desc)
+	return tx.AddReferrer(ctx, x.batch, *x.subject, desc)
 }
 
 // name gives the new index its name.

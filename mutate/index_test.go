@@ -135,6 +135,18 @@ func TestCreateIndex(t *testing.T) {
 	if err != nil || again.New != d.Digest {
 		t.Errorf("another digest: %v %v", again.Change, err)
 	}
+	// made from another, it is a referrer of the same subject
+	report, err = mutate.RemoveFromIndex(t.Context(), w, layout.Reference{Name: "multi"}, mutate.IndexRemoval{Platforms: []content.Platform{{OS: "linux", Architecture: "arm64"}}}, mutate.IndexTarget{Tag: "fewer"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := w.FindReferrers(t.Context(), layout.ReferrerQuery{Subject: subject, Type: "text/set"})
+	if err != nil || len(found) != 2 {
+		t.Errorf("referrers %+v, %v", found, err)
+	}
+	if lists, err := w.ListedIn(t.Context(), report.New); err != nil || len(lists) != 1 {
+		t.Errorf("on the lists %v, %v", lists, err)
+	}
 	// of some platforms
 	if _, err := mutate.CreateIndex(t.Context(), w, "s390x", sources[1:2], mutate.IndexOptions{Platforms: []content.Platform{{OS: "linux", Architecture: "s390x"}}}); err != nil {
 		t.Fatal(err)
