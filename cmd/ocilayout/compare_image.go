@@ -170,7 +170,10 @@ func layerRows(l mutate.LayerDifference) [][]string {
 func reasonText(r mutate.LayerReason) string {
 	text := r.Reason
 	if r.Count > 0 {
-		text += fmt.Sprintf(" of %d: %s", r.Count, r.Example)
+		text += fmt.Sprintf(" (%d):", r.Count)
+	}
+	if r.Example != "" && r.Example != r.From {
+		text += " " + r.Example
 	}
 	if r.From != "" || r.To != "" {
 		text += " " + r.From + " -> " + r.To
