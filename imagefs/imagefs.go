@@ -78,25 +78,12 @@ func Build(ctx context.Context, f content.Fetcher, layers []Layer, limits conten
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	return mergeAll(layers, limits, room, func(i int) ([]member, error) {
-		list := members[i]
-		members[i] = nil
-		return list, nil
-	})
-}
-
-// mergeAll lays the layers, the members of which take gives, on each other. What take
-// gives is the tree's from then on.
-func mergeAll(layers []Layer, limits content.Limits, room *room, take func(layer int) ([]member, error)) (*Tree, error) {
 	m := newMerger(room)
 	for i, l := range layers {
-		members, err := take(i)
-		if err == nil {
-			err = m.layer(int32(i), members)
-		}
-		if err != nil {
+		if err := m.layer(int32(i), members[i]); err != nil {
 			return nil, content.AtDigest(l.Digest, err)
 		}
+		members[i] = nil
 	}
 	t := &Tree{root: m.root, layers: layers, limits: limits, wanted: make([][]want, len(layers))}
 	if err := t.finish(); err != nil {

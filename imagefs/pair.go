@@ -45,15 +45,28 @@ func BuildPair(ctx context.Context, a, b Stack, limits content.Limits) (*Tree, *
 	if err := g.Wait(); err != nil {
 		return nil, nil, err
 	}
-	trees := make([]*Tree, 2)
-	for n, layers := range [][]Layer{a.Layers, b.Layers} {
-		var err error
-		trees[n], err = mergeAll(layers, limits, room, func(i int) ([]member, error) { return scans[keyOf(layers[i])].take(room) })
+	first, err := mergeScans(a.Layers, scans, room, limits)
+	if err != nil {
+		return nil, nil, err
+	}
+	second, err := mergeScans(b.Layers, scans, room, limits)
+	return first, second, err
+}
+
+// mergeScans lays layers that were read on each other.
+func mergeScans(layers []Layer, scans map[layerKey]*layerScan, room *room, limits content.Limits) (*Tree, error) {
+	m := newMerger(room)
+	for i, l := range layers {
+		members, err := scans[keyOf(l)].take(room)
+		if err == nil {
+			err = m.layer(int32(i), members)
+		}
 		if err != nil {
-			return nil, nil, err
+			return nil, content.AtDigest(l.Digest, err)
 		}
 	}
-	return trees[0], trees[1], nil
+	t := &Tree{root: m.root, layers: layers, limits: limits, wanted: make([][]want, len(layers))}
+	return t, t.finish()
 }
 
 // layerKey tells layers apart that must be read each on its own, since one may be what

@@ -21,8 +21,8 @@ func imageFor(os, arch, text string) build.Image {
 	return build.Image{Platform: content.Platform{OS: os, Architecture: arch}, Layers: []build.Layer{{Files: []build.File{build.Text("f", text)}}}}
 }
 
-// attested adds an attestation of BuildKit about an image.
-func attested(l *build.Layout, of content.Descriptor) content.Descriptor {
+// attestationOf adds an attestation of BuildKit about an image.
+func attestationOf(l *build.Layout, of content.Descriptor) content.Descriptor {
 	statement := `{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"https://spdx.dev/Document","subject":[{"name":"app","digest":{"sha256":"` + of.Digest.Encoded() + `"}}],"predicate":{}}`
 	layer := l.Put("application/vnd.in-toto+json", []byte(statement))
 	layer.Annotations = map[string]string{"in-toto.io/predicate-type": "https://spdx.dev/Document"}
@@ -93,7 +93,7 @@ func TestCreateIndex(t *testing.T) {
 
 	other := build.NewLayout()
 	amd := other.Image(imageFor("linux", "amd64", "x"))
-	unknown := bytes.Replace(build.JSON(build.IndexOf(amd, attested(other, amd), other.Image(imageFor("linux", "s390x", "z")))), []byte(`"platform":`), []byte(`"x.unknown": 1e3,"platform":`), 1)
+	unknown := bytes.Replace(build.JSON(build.IndexOf(amd, attestationOf(other, amd), other.Image(imageFor("linux", "s390x", "z")))), []byte(`"platform":`), []byte(`"x.unknown": 1e3,"platform":`), 1)
 	other.Tag("app", other.Put(ocispec.MediaTypeImageIndex, unknown))
 	sbom := other.Attach(amd, "text/sbom", []byte("sbom"))
 	other.Tag(strings.Replace(amd.Digest.String(), ":", "-", 1)+".sig", other.Image(imageFor("linux", "amd64", "signature")))
@@ -229,7 +229,7 @@ func TestCreateIndexRefuses(t *testing.T) {
 func TestIndexAddAndRemoveKeepBytes(t *testing.T) {
 	l := build.NewLayout()
 	amd, arm := l.Image(imageFor("linux", "amd64", "1")), l.Image(imageFor("linux", "arm64", "1"))
-	text := build.JSON(build.IndexOf(amd, attested(l, amd), arm))
+	text := build.JSON(build.IndexOf(amd, attestationOf(l, amd), arm))
 	text = bytes.Replace(text, []byte(`{"schemaVersion":2`), []byte(`{"x":[ 1.0 ],"schemaVersion":2`), 1)
 	text = bytes.ReplaceAll(text, []byte(`"platform":{`), []byte(`"own" : {"k":1e2}, "platform":{`))
 	old := l.Put(ocispec.MediaTypeImageIndex, text)
@@ -339,7 +339,7 @@ func TestMergeIndex(t *testing.T) {
 		if arch == "amd64" {
 			amd = image
 		}
-		index := l.Index(image, attested(l, image))
+		index := l.Index(image, attestationOf(l, image))
 		l.Tag("docker.io/library/app:latest", index)
 		l.Tag("second-name", index)
 		l.Attach(image, "text/sbom", []byte(arch))
