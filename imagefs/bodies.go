@@ -17,14 +17,32 @@ import (
 // it leaves unread is skipped. The layers are proven again, so that an error means
 // that bytes which fn has seen may be wrong.
 func (t *Tree) Bodies(ctx context.Context, f content.Fetcher, fn func(body int, r io.Reader) error) error {
+	return t.readBodies(ctx, f, t.wanted, fn)
+}
+
+// SomeBodies is Bodies for those that pick wants. Layers that hold none of them are
+// not read.
+func (t *Tree) SomeBodies(ctx context.Context, f content.Fetcher, pick func(body int) bool, fn func(body int, r io.Reader) error) error {
+	wanted := make([][]want, len(t.wanted))
+	for i, list := range t.wanted {
+		for _, w := range list {
+			if pick(int(w.body)) {
+				wanted[i] = append(wanted[i], w)
+			}
+		}
+	}
+	return t.readBodies(ctx, f, wanted, fn)
+}
+
+func (t *Tree) readBodies(ctx context.Context, f content.Fetcher, wanted [][]want, fn func(int, io.Reader) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, l := range t.layers {
-		if len(t.wanted[i]) == 0 {
+		if len(wanted[i]) == 0 {
 			continue
 		}
 		g.Go(func() error {
-			return content.AtDigest(l.Digest, t.layerBodies(ctx, f, l, t.wanted[i], fn))
+			return content.AtDigest(l.Digest, t.layerBodies(ctx, f, l, wanted[i], fn))
 		})
 	}
 	return g.Wait()

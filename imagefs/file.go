@@ -82,6 +82,11 @@ func (f File) Device() (major, minor int64) { return f.inode.major, f.inode.mino
 // 0 for the lowest. A directory is where it was listed last.
 func (f File) Layer() int { return int(f.inode.layer) }
 
+// Member is the place of the file's header in the tar of its layer, 0 for the first;
+// -1 of a directory that no layer lists. Two files with equal Member, of layers with
+// equal digests, are the same in everything but their paths.
+func (f File) Member() int { return int(f.inode.member) }
+
 // Listed is false for a directory that no layer lists and files lie in.
 func (f File) Listed() bool { return f.inode.member >= 0 }
 

@@ -284,3 +284,68 @@ func FuzzMerge(f *testing.F) {
 		}
 	})
 }
+
+// countingStore counts how often each blob is opened.
+type countingStore struct {
+	store
+	mu     sync.Mutex
+	opened map[content.Digest]int
+}
+
+func (s *countingStore) Fetch(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opened[d.Digest]++
+	return s.store.Fetch(ctx, d)
+}
+
+// TestBuildPair: both trees are those of Build, what the images share is read once, and
+// of bodies only layers that hold wanted ones.
+func TestBuildPair(t *testing.T) {
+	ctx := context.Background()
+	s, layers := stack(of(text("a"), text("b"), build.Hardlink("c", "a")), of(text("b")), of(text("d"), build.Text(".wh.a", "")))
+	counting := &countingStore{store: s, opened: map[content.Digest]int{}}
+	first := imagefs.Stack{Fetcher: counting, Layers: layers[:2]}
+	second := imagefs.Stack{Fetcher: counting, Layers: []imagefs.Layer{layers[0], layers[0], layers[2]}}
+	a, b, err := imagefs.BuildPair(ctx, first, second, content.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range layers {
+		if n := counting.opened[l.Digest]; n != 1 {
+			t.Errorf("layer %s read %d times", l.Digest, n)
+		}
+	}
+	for i, tree := range []*imagefs.Tree{a, b} {
+		alone, err := imagefs.Build(ctx, s, []imagefs.Stack{first, second}[i].Layers, content.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, want := slices.Collect(tree.Files()), slices.Collect(alone.Files())
+		if len(got) != len(want) {
+			t.Fatalf("tree %d has %d files, want %d", i, len(got), len(want))
+		}
+		for n := range got {
+			x, y := got[n], want[n]
+			if x.Path != y.Path || x.Link != y.Link || x.Body != y.Body || x.Layer() != y.Layer() || x.Member() != y.Member() {
+				t.Errorf("tree %d: %+v, want %+v", i, x, y)
+			}
+		}
+	}
+	clear(counting.opened)
+	d, err := b.Lookup("d", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []byte
+	err = b.SomeBodies(ctx, counting, func(body int) bool { return body == d.Body }, func(_ int, r io.Reader) (err error) {
+		got, err = io.ReadAll(r)
+		return err
+	})
+	if err != nil || string(got) != "d" || len(counting.opened) != 1 || counting.opened[layers[2].Digest] != 1 {
+		t.Errorf("bodies: %q, %v, opened %v", got, err, counting.opened)
+	}
+	if _, _, err := imagefs.BuildPair(ctx, first, second, content.Limits{Tree: 1500}); !errors.Is(err, content.ErrRefused) {
+		t.Errorf("more than the room for both: %v", err)
+	}
+}

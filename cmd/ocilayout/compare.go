@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 
@@ -31,21 +30,21 @@ func (v verdictTable) Tables() []render.Table {
 	return []render.Table{found, summary}
 }
 
-// diffOptions says what two references compare: two layouts, or two images.
-func diffOptions(ctx context.Context, a, b *layout.Reader, from, to layout.Reference) (layout.DiffOptions, error) {
+// areImages says what two references compare: two images, or two layouts.
+func areImages(from, to layout.Reference) (bool, error) {
 	whole := func(ref layout.Reference) bool { return ref.Name == "" && ref.Digest == "" }
-	if whole(from) && whole(to) {
-		return layout.DiffOptions{}, nil
+	if whole(from) != whole(to) {
+		return false, content.Errorf(content.ErrInvalid, "%s and %s: one is an image, and one a whole layout", from, to)
 	}
-	if whole(from) || whole(to) {
-		return layout.DiffOptions{}, content.Errorf(content.ErrInvalid, "%s and %s: one is an image, and one a whole layout", from, to)
+	return !whole(from), nil
+}
+
+// differentUnless is the verdict of a comparison.
+func differentUnless(equal bool) error {
+	if equal {
+		return nil
 	}
-	one, err := a.Lookup(ctx, from)
-	if err != nil {
-		return layout.DiffOptions{}, err
-	}
-	other, err := b.Lookup(ctx, to)
-	return layout.DiffOptions{From: []content.Descriptor{one.Descriptor}, To: []content.Descriptor{other.Descriptor}}, err
+	return errDifferent
 }
 
 // differenceTable is a difference as people read it.

@@ -94,7 +94,7 @@ func House() Rules {
 			{Dir: "export", Imports: works},
 			{Dir: "ingest", Imports: works},
 			{Dir: "verify", Imports: works},
-			{Dir: "mutate", Imports: join(works, []string{"mutate/rootfs"}), Planned: true},
+			{Dir: "mutate", Imports: join(works, []string{"mutate/rootfs"})},
 			{Dir: "mutate/rootfs", Imports: works, Planned: true},
 			{Dir: "registry", Imports: join(libraries, works), Planned: true},
 			{Dir: "registry/sync", Imports: join([]string{"registry"}, libraries, works), Planned: true},

@@ -1,0 +1,42 @@
+package mutate
+
+import (
+	"errors"
+	"path/filepath"
+	"testing"
+
+	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/layout"
+)
+
+// A name that moves between reading the index and replacing it stays where it went.
+func TestReplaceOfWhatHasMoved(t *testing.T) {
+	ctx := t.Context()
+	l, err := layout.Init(ctx, filepath.Join(t.TempDir(), "l"), layout.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	platforms := []content.Platform{{OS: "linux", Architecture: "amd64"}, {OS: "linux", Architecture: "arm64"}}
+	if _, err := l.Create(ctx, "app", platforms, layout.Fail); err != nil {
+		t.Fatal(err)
+	}
+	x := newIndexMaker(l, IndexOptions{})
+	t.Cleanup(func() { _ = x.batch.Close() })
+	old, to, err := x.openIndex(ctx, layout.Reference{Name: "app"}, IndexTarget{Replace: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved, err := l.Create(ctx, "app", platforms[:1], layout.Overwrite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.members = x.members[:1]
+	err = x.make(ctx, func() ([]byte, string, error) { return old.with(x.members) }, to)
+	if !errors.Is(err, content.ErrConflict) {
+		t.Errorf("replaced: %v", err)
+	}
+	if d, err := l.Resolve(ctx, "app"); err != nil || d.Digest != moved.New {
+		t.Errorf("app is %s, %v", d.Digest, err)
+	}
+}
