@@ -123,7 +123,7 @@ func TestUnpackIsWhatUmociUnpacks(t *testing.T) {
 	for name, layers := range cases {
 		for _, mode := range []string{"root", "rootless", "keep-dirlinks", "mapped"} {
 			t.Run(name+"/"+mode, func(t *testing.T) {
-				o := rootfs.UnpackOptions{Warn: func(err error) { t.Log(err) }}
+				o := rootfs.UnpackOptions{NoSync: true, Warn: func(err error) { t.Log(err) }}
 				maps := layer.MapOptions{}
 				switch mode {
 				case "rootless":
@@ -203,7 +203,7 @@ func openedWhenDone(t *testing.T, dir string) {
 }
 
 // store makes a layout of one image called app.
-func store(t *testing.T, layers [][]build.File, edit func(*build.Image)) string {
+func store(t *testing.T, layers [][]build.File, edit func(*build.Image), options ...testkit.Option) string {
 	t.Helper()
 	l := build.NewLayout()
 	i := build.Image{}
@@ -214,7 +214,7 @@ func store(t *testing.T, layers [][]build.File, edit func(*build.Image)) string 
 		edit(&i)
 	}
 	l.Tag("app", l.Image(i))
-	return testkit.Layout(t, l)
+	return testkit.Layout(t, l, options...)
 }
 
 func open(t *testing.T, dir string) (*layout.Layout, content.Descriptor) {
@@ -359,7 +359,7 @@ func xattrs(t *testing.T, path string) string {
 func TestUnpackTwiceIsTheSame(t *testing.T) {
 	l, image := open(t, store(t, images["whiteouts"], nil))
 	dir := filepath.Join(t.TempDir(), "a", "root")
-	o := rootfs.UnpackOptions{Rootless: true}
+	o := rootfs.UnpackOptions{Rootless: true, NoSync: true}
 	first, err := rootfs.Unpack(context.Background(), l, image, dir, o)
 	if err != nil {
 		t.Fatal(err)
