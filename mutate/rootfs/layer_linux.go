@@ -96,6 +96,7 @@ type packer struct {
 	own     owners
 	maxTime time.Time
 	warn    *warnings
+	modes   map[string]uint32 // of directories that have another one for the moment
 	w       *tarx.Writer
 	first   map[[2]uint64]string // path in the layer of each file with several links
 	buf     []byte
@@ -140,6 +141,9 @@ func (p *packer) file(name string) error {
 	var st unix.Stat_t
 	if err := unix.Fstatat(at.fd, base, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return err
+	}
+	if mode, ok := p.modes[name]; ok {
+		st.Mode = mode
 	}
 	h, err := p.header(at.fd, base, name, &st)
 	if h == nil || err != nil {

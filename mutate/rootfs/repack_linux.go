@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sys/unix"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/imagefs"
@@ -31,7 +33,7 @@ import (
 // The bytes of the layer depend on the directory and o alone. What a layer can't
 // hold is ErrUnsupported: a file whose name begins with ".wh.". All is durable when
 // Repack returns; if it fails, the names in l are as before.
-func Repack(ctx context.Context, l *layout.Layout, dir, name string, o RepackOptions) (Repacked, error) {
+func Repack(ctx context.Context, l *layout.Layout, dir, name string, o RepackOptions) (_ Repacked, err error) {
 	if err := layout.CheckName(name); err != nil {
 		return Repacked{}, err
 	}
@@ -57,6 +59,7 @@ func Repack(ctx context.Context, l *layout.Layout, dir, name string, o RepackOpt
 		return Repacked{}, err
 	}
 	defer r.dir.close()
+	defer func() { err = errors.Join(err, r.shut()) }()
 	if ours {
 		err = r.compare(ctx, dir, s)
 	} else {
@@ -114,6 +117,8 @@ type repacking struct {
 	scan scanner
 	own  owners
 	now  []file
+	// opened are directories whose owner may not look into them, and may for a while.
+	opened []*file
 	changes
 }
 
@@ -123,7 +128,7 @@ func (r *repacking) compare(ctx context.Context, dir string, s state) error {
 	if err != nil {
 		return err
 	}
-	if r.now, err = r.scan.scan(ctx, r.root); err != nil {
+	if err := r.look(ctx); err != nil {
 		return err
 	}
 	c := comparison{dir: r.dir, scan: r.scan}
@@ -150,8 +155,42 @@ func (r *repacking) compareUmoci(ctx context.Context, dir string, s state) error
 		return err
 	}
 	r.changes = *found
-	r.now, err = r.scan.scan(ctx, r.root)
-	return err
+	return r.look(ctx)
+}
+
+// look lists the directory as it is, and opens what is shut in it.
+func (r *repacking) look(ctx context.Context) (err error) {
+	if r.now, err = r.scan.scan(ctx, r.root); err != nil || !r.scan.rootless || os.Geteuid() == 0 {
+		return err
+	}
+	for i := range r.now {
+		f := &r.now[i]
+		if !f.isDir() || f.mode&0o500 == 0o500 {
+			continue
+		}
+		at, base, err := r.dir.locate(f.path)
+		if err != nil {
+			return content.At(f.path, err)
+		}
+		if _, err := openUp(at.fd, base); err != nil {
+			return content.At(f.path, err)
+		}
+		r.opened = append(r.opened, f)
+	}
+	return nil
+}
+
+// shut gives the directories that look opened their modes back, the deepest first.
+func (r *repacking) shut() error {
+	var errs []error
+	for _, f := range slices.Backward(r.opened) {
+		at, base, err := r.dir.locate(f.path)
+		if err == nil {
+			err = unix.Fchmodat(at.fd, base, f.mode&0o7777, 0)
+		}
+		errs = append(errs, content.At(f.path, err))
+	}
+	return errors.Join(errs...)
 }
 
 // commit writes the layer, if there is one, and names the image.
@@ -216,7 +255,10 @@ func (r *repacking) layer(ctx context.Context, b *layout.Batch, members []member
 	}
 	plain := digest.SHA256.Digester()
 	var warn warnings
-	p := packer{dir: r.dir, scan: r.scan, own: r.own, maxTime: r.o.MaxTime, warn: &warn}
+	p := packer{dir: r.dir, modes: map[string]uint32{}, scan: r.scan, own: r.own, maxTime: r.o.MaxTime, warn: &warn}
+	for _, f := range r.opened {
+		p.modes[f.path] = f.mode
+	}
 	err = p.pack(ctx, io.MultiWriter(plain.Hash(), packed), members)
 	if err = errors.Join(err, packed.Close()); err != nil {
 		return content.Descriptor{}, "", err
