@@ -250,7 +250,7 @@ func (e *extractor) setXattrs(f xattrFile, h *tar.Header) error {
 	for name, value := range want {
 		err := f.set(name, []byte(value))
 		switch {
-		case err == unix.ENOTSUP, err == unix.EPERM && (e.rootless || name == ownerXattr):
+		case err == unix.ENOTSUP, err == unix.EPERM:
 			e.warn.add(fmt.Sprintf("extended attribute %q can't be set here: %v", name, err))
 		case err != nil:
 			return content.At("extended attribute "+name, err)

@@ -57,13 +57,16 @@ func (i image) withLayer(ctx context.Context, b *layout.Batch, layer content.Des
 	if err != nil {
 		return pushed, content.AtDigest(i.desc.Digest, err)
 	}
-	image, err := b.PushBytes(ctx, i.desc.MediaType, manifest)
-	image.Platform = i.desc.Platform
-	if image.Platform == nil && i.config.OS != "" {
-		platform := content.NormalizePlatform(i.config.Platform)
-		image.Platform = &platform
+	return b.PushBytes(ctx, i.desc.MediaType, manifest)
+}
+
+// platform is what the image says that it runs on; nil if it says nothing.
+func (i image) platform() *content.Platform {
+	if i.config.OS == "" {
+		return i.desc.Platform
 	}
-	return image, err
+	platform := content.NormalizePlatform(i.config.Platform)
+	return &platform
 }
 
 func (i image) editConfig(diffID content.Digest, created time.Time, history string) ([]byte, error) {

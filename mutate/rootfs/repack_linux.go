@@ -37,6 +37,7 @@ func Repack(ctx context.Context, l *layout.Layout, dir, name string, o RepackOpt
 	if err := layout.CheckName(name); err != nil {
 		return Repacked{}, err
 	}
+	dir = filepath.Clean(dir)
 	s, ours, err := stateOf(dir)
 	if err != nil {
 		return Repacked{}, err
@@ -204,21 +205,42 @@ func (r *repacking) commit(ctx context.Context, name string) (done Repacked, err
 	}
 	r.leave(masks)
 	members := r.plan(r.now)
-	entry := layout.NewEntry(r.base.desc)
+	image := r.base.desc
 	batch := r.Batch()
 	defer func() { err = errors.Join(err, batch.Close()) }()
 	if len(members) > 0 {
-		image, err := r.layered(ctx, batch, members, &done)
-		if err != nil {
+		if image, err = r.layered(ctx, batch, members, &done); err != nil {
 			return done, err
 		}
-		entry = layout.NewEntry(image)
 	}
-	err = r.Update(ctx, func(tx *layout.Tx) (err error) {
-		done.Change, err = tx.Tag(entry, name, r.o.Policy)
+	image.Platform = r.base.platform()
+	err = r.Update(ctx, func(tx *layout.Tx) error {
+		entry, err := r.entry(tx, name, image)
+		if err == nil {
+			done.Change, err = tx.Tag(entry, name, r.o.Policy)
+		}
 		return err
 	})
 	return done, err
+}
+
+// entry is what index.json gets. An entry of the image that was unpacked keeps what
+// it has besides: the one that the name has, or if nothing changed any.
+func (r *repacking) entry(tx *layout.Tx, name string, image content.Descriptor) (layout.Entry, error) {
+	entries, err := tx.ByDigest(r.base.desc.Digest)
+	if err != nil {
+		return layout.Entry{}, err
+	}
+	wanted := layout.NewEntry(image).WithName(name)
+	for _, e := range entries {
+		if e.Name() == wanted.Name() {
+			return e.WithContent(image), nil
+		}
+	}
+	if len(entries) > 0 && image.Digest == r.base.desc.Digest {
+		return entries[0], nil
+	}
+	return wanted, nil
 }
 
 // layered makes the image with the layer, which is durable then.

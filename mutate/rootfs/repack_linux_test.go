@@ -134,6 +134,12 @@ func TestRepackMakesTheDirectory(t *testing.T) {
 			d.chmod("shut/in", 0o200)
 			d.chmod("shut", 0)
 		}, layer: "./ shut/ shut/in"},
+		"odd names": {do: func(d doing) {
+			for _, name := range []string{"a\nb", "\xff\xfe", `back\slash`, "c:x", " ", "ä", strings.Repeat("long", 60), "-x", "*"} {
+				d.write("deep/"+name, name)
+			}
+		}, layer: "deep/ " + "deep/  deep/* deep/-x deep/a\nb deep/back\\slash deep/c:x deep/" + strings.Repeat("long", 60) + " deep/ä deep/\xff\xfe"},
+		"an old time": {do: func(d doing) { d.ok(os.Chtimes(d.path("etc/a"), time.Unix(-5, 0), time.Unix(-5, 0))) }, layer: "etc/ etc/a"},
 		"owners": {root: true, do: func(d doing) {
 			d.ok(os.Chown(d.path("etc/a"), 5, 6))
 			d.ok(os.Lchown(d.path("link"), 7, 8))
@@ -263,6 +269,7 @@ func TestRepackKeepsWhatItDoesNotKnow(t *testing.T) {
 	manifest := `{"layers":[` + text(layer) + `], "odd":[1 ,2],"schemaVersion":2,"mediaType":"` + ocispec.MediaTypeImageManifest + `","config":{"z":1,` + text(config)[1:] + `,"annotations":{"a.b":"<&>"}}`
 	image := l.Put(ocispec.MediaTypeImageManifest, []byte(manifest))
 	l.Tag("app", image)
+	l.Entries[0].Annotations["org.example.x"] = "y"
 	store, found := open(t, testkit.Layout(t, l))
 	dir := filepath.Join(t.TempDir(), "root")
 	if _, err := rootfs.Unpack(context.Background(), store, found, dir, rootfs.UnpackOptions{Rootless: true, NoSync: true}); err != nil {
@@ -292,6 +299,14 @@ func TestRepackKeepsWhatItDoesNotKnow(t *testing.T) {
 	}
 	if got := members(t, store, done.Layer); got != "etc/ etc/a" {
 		t.Errorf("the layer holds %q, with what is in a volume or without all", got)
+	}
+	// On the name that was unpacked the entry keeps what it has besides.
+	if _, err := rootfs.Repack(context.Background(), store, dir, "app", rootfs.RepackOptions{Created: build.Clock}); err != nil {
+		t.Fatal(err)
+	}
+	entry, err := store.Lookup(context.Background(), layout.Reference{Name: "app"})
+	if err != nil || entry.Digest != done.New || entry.Annotations["org.example.x"] != "y" || entry.Platform == nil || entry.Platform.OS != "linux" {
+		t.Errorf("the entry is %s, %v", entry.Raw, err)
 	}
 	// With a text the image gets a history, of all layers.
 	if _, err := rootfs.Repack(context.Background(), store, dir, "told", rootfs.RepackOptions{History: "why", Created: build.Clock}); err != nil {

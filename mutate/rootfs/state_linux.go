@@ -1,7 +1,6 @@
 package rootfs
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -153,7 +152,10 @@ func readFile(path string, max int64) ([]byte, error) {
 }
 
 // freshDir makes dir, or takes one that is there and empty.
-func freshDir(_ context.Context, dir string) error {
+func freshDir(dir string) error {
+	if fi, err := os.Lstat(dir); err == nil && !fi.IsDir() {
+		return content.At(dir, content.Errorf(content.ErrAlreadyExists, "is no directory"))
+	}
 	entries, err := os.ReadDir(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

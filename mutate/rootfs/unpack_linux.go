@@ -33,7 +33,7 @@ const clockGrain = 20 * time.Millisecond
 // A directory that no layer lists belongs to root and has the mode 0755 and the
 // time 0 of Unix. The files are not durable when Unpack returns.
 func Unpack(ctx context.Context, f content.Fetcher, image content.Descriptor, dir string, o UnpackOptions) (Unpacked, error) {
-	o.Limits = o.Limits.WithDefaults()
+	o.Limits, dir = o.Limits.WithDefaults(), filepath.Clean(dir)
 	config, layers, err := openImage(ctx, f, image, o.Limits)
 	if err != nil {
 		return Unpacked{}, err
@@ -41,7 +41,7 @@ func Unpack(ctx context.Context, f content.Fetcher, image content.Descriptor, di
 	if err := freshState(dir); err != nil {
 		return Unpacked{}, err
 	}
-	if err := freshDir(ctx, dir); err != nil {
+	if err := freshDir(dir); err != nil {
 		return Unpacked{}, err
 	}
 	root := dir

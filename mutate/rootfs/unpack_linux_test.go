@@ -384,3 +384,36 @@ func TestUnpackTwiceIsTheSame(t *testing.T) {
 		}
 	}
 }
+
+// TestUnpackWhere covers the ways in which a directory can be named.
+func TestUnpackWhere(t *testing.T) {
+	l, image := open(t, store(t, images["plain"], nil))
+	top := t.TempDir()
+	t.Chdir(top)
+	for _, err := range []error{os.Mkdir("there", 0o755), os.Symlink("there", "link"), os.WriteFile("file", nil, 0o644), os.Mkdir("cwd", 0o755)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	try := func(dir string, want error) {
+		t.Helper()
+		_, err := rootfs.Unpack(context.Background(), l, image, dir, rootfs.UnpackOptions{Rootless: true, NoSync: true})
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v", dir, err)
+		}
+	}
+	try("new/", nil)
+	try("./not/yet/../there/", nil)
+	try("there", nil)
+	try("there", content.ErrAlreadyExists)
+	try("link", content.ErrAlreadyExists)
+	try("file", content.ErrAlreadyExists)
+	try("/", content.ErrInvalid)
+	t.Chdir("cwd")
+	try("", nil)
+	for _, state := range []string{"new", "not/there", "there", "cwd"} {
+		if _, err := os.Stat(filepath.Join(top, state+".ocilayout", "state.json")); err != nil {
+			t.Error(err)
+		}
+	}
+}
