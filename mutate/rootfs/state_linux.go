@@ -151,23 +151,29 @@ func readFile(path string, max int64) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// freshDir makes dir, or takes one that is there and empty.
-func freshDir(dir string) error {
-	if fi, err := os.Lstat(dir); err == nil && !fi.IsDir() {
+// checkFresh says whether dir may be unpacked into: it is not there, or empty.
+func checkFresh(dir string) error {
+	fi, err := os.Lstat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !fi.IsDir():
 		return content.At(dir, content.Errorf(content.ErrAlreadyExists, "is no directory"))
 	}
 	entries, err := os.ReadDir(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-			return err
-		}
-		return os.Mkdir(dir, 0o700)
-	case err != nil:
-		return err
-	case len(entries) > 0:
-		return content.At(dir, content.Errorf(content.ErrAlreadyExists, "is not empty: %q and %d more are in it", entries[0].Name(), len(entries)-1))
+	if err == nil && len(entries) > 0 {
+		err = content.At(dir, content.Errorf(content.ErrAlreadyExists, "is not empty: %q and %d more are in it", entries[0].Name(), len(entries)-1))
 	}
-	// Until it is whole nobody else sees what may run as root.
+	return err
+}
+
+// makeDir makes dir, or takes it as it is; until it is whole nobody else sees what may
+// run as root.
+func makeDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
 	return os.Chmod(dir, 0o700)
 }

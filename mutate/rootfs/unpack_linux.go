@@ -38,11 +38,10 @@ func Unpack(ctx context.Context, f content.Fetcher, image content.Descriptor, di
 	if err != nil {
 		return Unpacked{}, err
 	}
-	if err := freshState(dir); err != nil {
-		return Unpacked{}, err
-	}
-	if err := freshDir(dir); err != nil {
-		return Unpacked{}, err
+	for _, prepare := range []func(string) error{checkFresh, freshState, makeDir} {
+		if err := prepare(dir); err != nil {
+			return Unpacked{}, err
+		}
 	}
 	root := dir
 	if o.Bundle {

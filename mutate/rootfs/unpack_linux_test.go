@@ -408,7 +408,7 @@ func TestUnpackWhere(t *testing.T) {
 	try("there", content.ErrAlreadyExists)
 	try("link", content.ErrAlreadyExists)
 	try("file", content.ErrAlreadyExists)
-	try("/", content.ErrInvalid)
+	try("/", content.ErrAlreadyExists)
 	t.Chdir("cwd")
 	try("", nil)
 	for _, state := range []string{"new", "not/there", "there", "cwd"} {
