@@ -325,6 +325,26 @@ func TestRepackKeepsWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
+// TestRepackOfDockersImage keeps to the media types of the image.
+func TestRepackOfDockersImage(t *testing.T) {
+	l, image := open(t, store(t, base[:1], func(i *build.Image) { i.Docker = true }))
+	dir := filepath.Join(t.TempDir(), "root")
+	if _, err := rootfs.Unpack(context.Background(), l, image, dir, rootfs.UnpackOptions{Rootless: true, NoSync: true}); err != nil {
+		t.Fatal(err)
+	}
+	doing{t, dir}.write("etc/a", "new")
+	done := repack(t, l, dir, rootfs.RepackOptions{})
+	next, err := l.Resolve(context.Background(), "next")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _, err := content.FetchManifest(context.Background(), l, next, l.Limits())
+	if err != nil || next.MediaType != content.DockerManifest || m.Config.MediaType != content.DockerConfig || len(m.Layers) != 2 ||
+		m.Layers[1].MediaType != content.DockerLayerGzip || m.Layers[1].Digest != done.Layer {
+		t.Errorf("the image is %+v with %+v, %v", next, m, err)
+	}
+}
+
 func sizeOf(t *testing.T, l *layout.Layout, d content.Digest) int64 {
 	t.Helper()
 	size, err := l.Size(context.Background(), d)

@@ -90,6 +90,9 @@ func unpackInto(ctx context.Context, f content.Fetcher, image content.Descriptor
 	if err != nil {
 		return nil, err
 	}
+	if o.Rootless {
+		last = time.Now() // looking into what is shut changes it too
+	}
 	time.Sleep(clockGrain - time.Since(last)) // what is changed from now on shows by its ctime
 	own := ownersOf(o)
 	s := state{Image: image, Bundle: o.Bundle, Rootless: own.rootless, UIDMap: own.uids, GIDMap: own.gids}
