@@ -28,6 +28,8 @@ var commands = []func() *command{
 	indexAddCommand,
 	indexRemoveCommand,
 	indexMergeCommand,
+	unpackCommand,
+	repackCommand,
 	attachCommand,
 	detachCommand,
 	referrersCommand,

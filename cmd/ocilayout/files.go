@@ -21,16 +21,9 @@ import (
 // imageLayers finds the image of ref for a platform and reads what its layers are.
 // Of an index without a platform it takes one image and says which.
 func (e *env) imageLayers(ctx context.Context, r *layout.Reader, ref layout.Reference, platform string) ([]imagefs.Layer, error) {
-	image, err := locate(ctx, r, ref, platform)
+	image, err := e.chosenImage(ctx, r, ref, platform)
 	if err != nil {
 		return nil, err
-	}
-	image, others, err := imagefs.Choose(ctx, r, image, r.Limits())
-	if err != nil {
-		return nil, err
-	}
-	if others > 0 {
-		e.warnf("%s has images for several platforms: this is the one for %s", ref, platformText(image.Platform))
 	}
 	return imagefs.LayersOf(ctx, r, image, r.Limits())
 }
