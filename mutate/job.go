@@ -1,0 +1,39 @@
+package mutate
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/layout"
+)
+
+// A Job is what all edits of one Apply share.
+type Job struct {
+	// Source is what the images are read from.
+	Source content.Fetcher
+	// Batch takes what is made. A change may push blobs of its own.
+	Batch  *layout.Batch
+	Limits content.Limits
+	// Report is what will be returned.
+	Report *Report
+
+	then    []func(ctx context.Context) error
+	spelled spellings
+}
+
+// Warn adds a warning, once.
+func (j *Job) Warn(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	for _, have := range j.Report.Warnings {
+		if have == text {
+			return
+		}
+	}
+	j.Report.Warnings = append(j.Report.Warnings, text)
+}
+
+// Then has f called when all images and indexes are written, so that their results
+// are known, in the order of the calls of Then. It may push blobs, and add to
+// Report.Referrers what [Save] is to list.
+func (j *Job) Then(f func(ctx context.Context) error) { j.then = append(j.then, f) }

@@ -1,0 +1,87 @@
+package mutate
+
+import (
+	"archive/tar"
+	"io"
+	"time"
+)
+
+// A Step is what an edit does to the members of a layer's tar. Steps with equal keys
+// do the same to the same bytes: a layer that several images share is rewritten
+// once if its steps have equal keys.
+type Step interface {
+	Key() string
+	// Start begins one pass over a layer.
+	Start() Filter
+}
+
+// A Filter sees the members of one layer, in their order.
+type Filter interface {
+	// Member may change m or drop it. m is of no use after the call.
+	Member(m *Member) error
+}
+
+// An Ender is a Filter that may add members at the end of the layer. They do not
+// pass through the steps after it.
+type Ender interface {
+	End(add func(h *tar.Header, body io.Reader) error) error
+}
+
+// A Member is one member of a layer's tar: its header and its body. One that no
+// filter changes is copied with the bytes that it has.
+type Member struct {
+	// Name is the clean path from the root, without a slash at either end; "." is the
+	// root itself.
+	Name string
+	// Link is, for a hard link, the clean path of its target.
+	Link string
+	// Header is for looking; see Edit.
+	Header *tar.Header
+
+	changed bool
+	times   bool
+	dropped bool
+	replace io.Reader
+	rewrite func(w io.Writer, r io.Reader) error
+}
+
+// Edit returns the header for changing: name, link, mode, owner, times, PAX records.
+// Size and Typeflag are not to be changed so.
+func (m *Member) Edit() *tar.Header {
+	m.changed = true
+	return m.Header
+}
+
+// SetTimes changes the member's times to what f makes of each that it has: of
+// modification, and if it has them access, change and creation.
+func (m *Member) SetTimes(f func(time.Time) time.Time) {
+	h := m.Header
+	for _, t := range []*time.Time{&h.ModTime, &h.AccessTime, &h.ChangeTime} {
+		if t.IsZero() {
+			continue
+		}
+		if is := f(*t); !is.Equal(*t) {
+			*t, m.times = is, true
+		}
+	}
+}
+
+// Drop leaves the member out. What later hard links in the layer say of it holds: the
+// first of them becomes the file.
+func (m *Member) Drop() { m.dropped = true }
+
+// Dropped says whether a step before this one has dropped the member. Filters are not
+// called for those.
+func (m *Member) Dropped() bool { return m.dropped }
+
+// Replace gives a regular file another body, of size bytes.
+func (m *Member) Replace(body io.Reader, size int64) {
+	m.changed = true
+	m.Header.Size = size
+	m.replace, m.rewrite = body, nil
+}
+
+// Rewrite has f make the body of a regular file from the one that it has, when its
+// turn comes: f reads r to its end and writes to w. If what it writes is the same the
+// member is unchanged.
+func (m *Member) Rewrite(f func(w io.Writer, r io.Reader) error) { m.rewrite = f }
