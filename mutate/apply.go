@@ -22,7 +22,7 @@ type Options struct {
 // diffID; layers that no edit touches are not read. Without edits, or with edits that
 // change nothing, the report's Entry is root.
 func Apply(ctx context.Context, b *layout.Batch, root layout.Entry, edits []Edit, o Options) (*Report, error) {
-	job := &Job{Source: o.Source, Batch: b, Limits: o.Limits.WithDefaults(), Report: &Report{Old: root.Digest}, spelled: spellings{}}
+	job := &Job{Source: o.Source, Batch: b, Limits: o.Limits.WithDefaults(), Report: &Report{Old: root.Digest, Images: []ImageReport{}, Layers: []LayerReport{}}, spelled: spellings{}}
 	if job.Source == nil {
 		job.Source = b
 	}
@@ -34,6 +34,9 @@ func Apply(ctx context.Context, b *layout.Batch, root layout.Entry, edits []Edit
 		if err := tree.edit(ctx, e); err != nil {
 			return nil, err
 		}
+	}
+	if err := job.layers(ctx, tree); err != nil {
+		return nil, err
 	}
 	if err := tree.write(ctx); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package mutate
 
 import (
+	"slices"
 	"time"
 
 	"github.com/ocilayout/ocilayout/content"
@@ -25,7 +26,9 @@ type FlagEnv struct {
 
 // Flags lists the flags of all edits, in the order in which help shows them.
 func Flags() []Flag {
-	return []Flag{}
+	return slices.Concat(
+		timeFlags(),
+	)
 }
 
 // selected makes a Flag's Parse of a function that reads the value behind the

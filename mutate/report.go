@@ -52,7 +52,7 @@ type Referrer struct {
 func (j *Job) report(root *Child) (*Report, error) {
 	r := j.Report
 	r.New = root.Result().Digest
-	r.Images = root.changed(nil)
+	r.Images = root.changed(r.Images)
 	e, err := layout.ParseEntry(j.spelled.bytes(root.Entry))
 	if err != nil {
 		return nil, err

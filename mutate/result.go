@@ -9,6 +9,8 @@ type layerResult struct {
 	diffID content.Digest
 	// form is the compression that it has now.
 	form string
+	// same says that the bytes are those that were there, under another digest.
+	same bool
 }
 
 // diffID is the layer's after the edits, "" if it is not known.
@@ -24,7 +26,9 @@ func (l *Layer) describe() content.Descriptor {
 	d := content.Descriptor{MediaType: l.MediaType, Digest: l.Descriptor.Digest, Size: l.Descriptor.Size}
 	if r := l.result; r != nil && r.digest != d.Digest {
 		d = content.Descriptor{MediaType: mediaTypeIn(l.MediaType, r.form), Digest: r.digest, Size: r.size}
-		l.forgetOldBytes()
+		if !r.same {
+			l.forgetOldBytes()
+		}
 	}
 	setDescriptor(l.Raw, d)
 	return d

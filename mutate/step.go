@@ -3,6 +3,7 @@ package mutate
 import (
 	"archive/tar"
 	"io"
+	"maps"
 	"time"
 )
 
@@ -27,6 +28,9 @@ type Ender interface {
 	End(add func(h *tar.Header, body io.Reader) error) error
 }
 
+// A canonical Step has all headers written in the one form that Normalize describes.
+type canonical interface{ canonical() }
+
 // A Member is one member of a layer's tar: its header and its body. One that no
 // filter changes is copied with the bytes that it has.
 type Member struct {
@@ -38,8 +42,8 @@ type Member struct {
 	// Header is for looking; see Edit.
 	Header *tar.Header
 
-	changed bool
-	times   bool
+	changed bool // the header may have been
+	cloned  bool // its records are not those that were read
 	dropped bool
 	replace io.Reader
 	rewrite func(w io.Writer, r io.Reader) error
@@ -48,7 +52,10 @@ type Member struct {
 // Edit returns the header for changing: name, link, mode, owner, times, PAX records.
 // Size and Typeflag are not to be changed so.
 func (m *Member) Edit() *tar.Header {
-	m.changed = true
+	if !m.cloned {
+		m.Header.PAXRecords = maps.Clone(m.Header.PAXRecords) // was and is will be compared
+	}
+	m.changed, m.cloned = true, true
 	return m.Header
 }
 
@@ -61,7 +68,8 @@ func (m *Member) SetTimes(f func(time.Time) time.Time) {
 			continue
 		}
 		if is := f(*t); !is.Equal(*t) {
-			*t, m.times = is, true
+			*t = is
+			m.changed = true
 		}
 	}
 }
@@ -76,8 +84,7 @@ func (m *Member) Dropped() bool { return m.dropped }
 
 // Replace gives a regular file another body, of size bytes.
 func (m *Member) Replace(body io.Reader, size int64) {
-	m.changed = true
-	m.Header.Size = size
+	m.Edit().Size = size
 	m.replace, m.rewrite = body, nil
 }
 
