@@ -11,6 +11,8 @@ import (
 type Flag struct {
 	Name  string // without dashes
 	Usage string // one line, with the value's name in backquotes
+	// Bare says that it takes no value: Parse is given "".
+	Bare bool
 	// Parse reads one value, selector included. What is malformed is ErrInvalid.
 	Parse func(value string, env FlagEnv) (Edit, error)
 }
@@ -28,6 +30,7 @@ type FlagEnv struct {
 func Flags() []Flag {
 	return slices.Concat(
 		timeFlags(),
+		layerFlags(),
 	)
 }
 
@@ -42,4 +45,17 @@ func selected(parse func(value string, env FlagEnv) (Change, error)) func(string
 		change, err := parse(rest, env)
 		return Edit{On: on, Change: change}, err
 	}
+}
+
+// layerFlags are those that change what layers there are and what is in them.
+func layerFlags() []Flag {
+	return slices.Concat(
+		fileTarTimeFlags(),
+		layerAddFlags(),
+		layerRemoveFlags(),
+		stripFlags(),
+		whiteoutFlags(),
+		compressFlags(),
+		normalizeFlags(),
+	)
 }

@@ -3,6 +3,7 @@ package mutate
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/layout"
@@ -19,6 +20,8 @@ type Job struct {
 	Report *Report
 
 	then    []func(ctx context.Context) error
+	hopes   []hope
+	lists   map[content.Digest]map[string]lowerFile
 	spelled spellings
 }
 
@@ -37,3 +40,31 @@ func (j *Job) Warn(format string, args ...any) {
 // are known, in the order of the calls of Then. It may push blobs, and add to
 // Report.Referrers what [Save] is to list.
 func (j *Job) Then(f func(ctx context.Context) error) { j.then = append(j.then, f) }
+
+// A hope is a warning that is given unless something is found in a layer.
+type hope struct {
+	warning string
+	found   *atomic.Bool
+}
+
+// expect returns what a step sets when it finds what it looks for in a layer; if no
+// step does, there is a warning.
+func (j *Job) expect(warning string) *atomic.Bool {
+	for _, h := range j.hopes {
+		if h.warning == warning {
+			return h.found
+		}
+	}
+	h := hope{warning, new(atomic.Bool)}
+	j.hopes = append(j.hopes, h)
+	return h.found
+}
+
+// disappoint gives the warnings about what was not found.
+func (j *Job) disappoint() {
+	for _, h := range j.hopes {
+		if !h.found.Load() {
+			j.Warn("%s", h.warning)
+		}
+	}
+}

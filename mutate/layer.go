@@ -32,10 +32,13 @@ type Layer struct {
 	// openKey tells sources of added layers apart.
 	openKey string
 	result  *layerResult
+	marks   *marks               // of a layer of whiteouts
+	lists   map[string]lowerFile // the directories of a layer that an edit makes
 }
 
 // NewLayer makes a layer of a tar, plain or compressed, that open reads; it is
-// stored in form f. key tells the content from that of other sources of the same
+// stored in form f, with the bytes that it has if it has that form and no step changes
+// it. The zero Form is gzip or zstd if it is that, else gzip. key tells the content from that of other sources of the same
 // Apply: two layers of one key are read once.
 func NewLayer(key, mediaType string, f Form, open func(ctx context.Context) (io.ReadCloser, error)) *Layer {
 	return &Layer{Raw: &rawjson.Object{}, MediaType: mediaType, form: &f, open: open, openKey: key}

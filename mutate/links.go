@@ -127,8 +127,5 @@ func (p *pass) inherit(link *Member, gone *lost) error {
 	if err := p.header(f.blocks, m); err != nil {
 		return err
 	}
-	if m.replace != nil {
-		return p.replaced(f, m)
-	}
 	return p.body(f)
 }

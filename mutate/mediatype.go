@@ -65,3 +65,11 @@ func (l *Layer) forgetOldBytes() {
 		l.Raw.Set("annotations", annotations.Bytes())
 	}
 }
+
+// familyOf is a layer's media type in the family of a manifest.
+func familyOf(manifest string) string {
+	if manifest == content.DockerManifest {
+		return content.DockerLayer
+	}
+	return ocispec.MediaTypeImageLayer
+}

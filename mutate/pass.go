@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"path"
 	"time"
 
 	"github.com/ocilayout/ocilayout/content"
@@ -45,6 +46,9 @@ func newPass(in *ahead, out io.Writer, steps []Step, lim content.Limits, wanted 
 // run copies the layer, and reads the stream to its end for the verdict on it.
 func (p *pass) run() (err error) {
 	defer func() { err = errors.Join(err, p.links.close()) }()
+	if err := p.begin(); err != nil {
+		return err
+	}
 	for {
 		f, err := p.members.next()
 		if err == io.EOF {
@@ -100,9 +104,6 @@ func (p *pass) one(f found) error {
 	}
 	if err := p.header(f.blocks, m); err != nil {
 		return err
-	}
-	if m.replace != nil {
-		return p.replaced(f, m)
 	}
 	return p.body(f)
 }
@@ -193,22 +194,6 @@ func (p *pass) zeroPad(pad int64) error {
 	return err
 }
 
-// replaced writes another body and drops the one that is there.
-func (p *pass) replaced(f found, m *Member) error {
-	p.changed = true
-	n, err := io.Copy(p.out, io.LimitReader(m.replace, m.Header.Size))
-	if err == nil && n != m.Header.Size {
-		err = content.Errorf(content.ErrInvalid, "member %.200q gets %d bytes in place of the %d that were said", m.Name, n, m.Header.Size)
-	}
-	if err == nil {
-		_, err = p.out.Write(zeroBlock[:tarx.Padding(n)])
-	}
-	if err != nil {
-		return err
-	}
-	return p.in.copyN(nil, f.body+tarx.Padding(f.body))
-}
-
 // rewritten writes what the member's Rewrite makes of its body.
 func (p *pass) rewritten(f found, m *Member) (err error) {
 	var s spool
@@ -244,18 +229,10 @@ func (p *pass) rewritten(f found, m *Member) (err error) {
 	return err
 }
 
-// end writes what filters add, and the end of the archive. Zeros that follow it are
+// end writes the end of the archive. Zeros that follow it are
 // copied; what follows beside them is no part of the archive and stays behind.
 func (p *pass) end(blocks []byte) error {
-	added := p.kept
-	for _, f := range p.filters {
-		if e, ok := f.(Ender); ok {
-			if err := e.End(p.add); err != nil {
-				return err
-			}
-		}
-	}
-	if full := zeroEnd[:]; (p.canonical || p.kept > added) && len(blocks) != len(full) {
+	if full := zeroEnd[:]; p.canonical && len(blocks) != len(full) {
 		p.changed = true
 		blocks = full
 	}
@@ -289,26 +266,34 @@ func (p *pass) trailing() error {
 	}
 }
 
-// add writes a member that a filter adds at the end.
-func (p *pass) add(h *tar.Header, body io.Reader) error {
-	var b bytes.Buffer
-	if err := tarx.NewWriter(&b, time.Time{}).RawHeader(h); err != nil {
-		return err
+// begin writes what filters put before all members.
+func (p *pass) begin() error {
+	for i, f := range p.filters {
+		b, ok := f.(Beginner)
+		if !ok {
+			continue
+		}
+		after := p.filters[i+1:]
+		if err := b.Begin(func(h *tar.Header) error { return p.add(h, after) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add writes a member that a filter adds, unless a later one drops it.
+func (p *pass) add(h *tar.Header, after []Filter) error {
+	m := &Member{Name: path.Clean(h.Name), Header: h}
+	for _, f := range after {
+		if err := f.Member(m); err != nil || m.dropped {
+			return err
+		}
 	}
 	p.changed = true
 	p.kept++
-	if _, err := p.out.Write(b.Bytes()); err != nil {
-		return err
-	}
-	if h.Typeflag != tar.TypeReg || h.Size == 0 {
-		return nil
-	}
-	n, err := io.Copy(p.out, io.LimitReader(body, h.Size))
-	if err == nil && n != h.Size {
-		err = content.Errorf(content.ErrInvalid, "member %.200q has %d bytes in place of the %d that were said", h.Name, n, h.Size)
-	}
+	b, err := canonicalHeader(m)
 	if err == nil {
-		_, err = p.out.Write(zeroBlock[:tarx.Padding(n)])
+		_, err = p.out.Write(b)
 	}
 	return err
 }

@@ -32,6 +32,7 @@ const (
 type layerJob struct {
 	layers []*Layer // all alike
 	alg    digest.Algorithm
+	same   bool // the same bytes, under a digest of another algorithm
 	form   string
 	level  int
 	report LayerReport
@@ -83,7 +84,7 @@ func (l *Layer) job(asked digest.Algorithm) (*layerJob, error) {
 		if l.Descriptor.Digest.Algorithm() == j.alg {
 			return nil, nil
 		}
-		j.form = "" // the same bytes under another name
+		j.same = true
 	case l.open == nil && has == "":
 		return nil, content.AtDigest(l.Descriptor.Digest, content.Errorf(content.ErrUnsupported, "%s is no layer that can be edited", l.Descriptor.MediaType))
 	}
@@ -122,6 +123,7 @@ func (j *Job) layers(ctx context.Context, root *Child) error {
 	for _, job := range order {
 		job.finish(j)
 	}
+	j.disappoint()
 	return nil
 }
 
@@ -193,22 +195,24 @@ func (j *layerJob) once(ctx context.Context, job *Job, wanted map[string]bool) (
 	}
 	defer func() { _ = w.Abort() }() // nothing after Commit
 	raw := content.Track(ctx, rc, "edit", content.Short(l.Descriptor.Digest), l.Descriptor.Size)
-	if j.form == "" {
+	if j.same {
 		if _, err := io.Copy(w, raw); err != nil {
 			return nil, err
 		}
-		return nil, j.commit(w, l.DiffID, content.LayerCompression(l.Descriptor.MediaType))
+		return nil, j.commit(w, l.DiffID, j.form)
 	}
-	in, from, err := openPlain(raw, l.DiffID, job.Limits)
+	in, from, err := openPlain(raw, w, j.keeps, l.DiffID, job.Limits)
 	if err != nil {
 		return nil, err
 	}
 	defer in.close()
-	enc, err := newEncoder(w, j.form, j.level)
-	if err != nil {
-		return nil, err
+	var enc io.WriteCloser = discard{}
+	if !j.keeps(from) {
+		if enc, err = newEncoder(w, j.form, j.level); err != nil {
+			return nil, err
+		}
 	}
-	missed, changed, diffID, err := j.pass(in, enc, l.steps, job.Limits, wanted)
+	missed, changed, diffID, err := j.pass(in, enc, job.Limits, wanted)
 	if cerr := enc.Close(); err == nil {
 		err = cerr
 	}
@@ -227,19 +231,33 @@ func (j *layerJob) unchanged(ctx context.Context, job *Job, l *Layer) error {
 	if l.Descriptor.Digest.Algorithm() == j.alg {
 		return nil
 	}
-	j.form = ""
+	j.same = true
 	_, err := j.once(ctx, job, nil)
 	return err
 }
 
-// pass runs the steps, if there are any, from in to out.
-func (j *layerJob) pass(in *plain, out io.Writer, steps []Step, lim content.Limits, wanted map[string]bool) (missed map[string]bool, changed bool, diffID content.Digest, err error) {
-	if len(steps) == 0 {
+// keeps says whether an added layer that came compressed as from is stored as it is. It
+// settles the form of one for which none was asked.
+func (j *layerJob) keeps(from string) bool {
+	l := j.layers[0]
+	if j.form == "" {
+		if j.form = from; from != "gzip" && from != "zstd" {
+			j.form = "gzip"
+		}
+	}
+	return l.open != nil && len(l.steps) == 0 && j.form == from && j.level == 0
+}
+
+// pass runs the steps from in to out. A layer that is there and has none is not looked
+// into; one that is added is, for it may be no tar.
+func (j *layerJob) pass(in *plain, out io.Writer, lim content.Limits, wanted map[string]bool) (missed map[string]bool, changed bool, diffID content.Digest, err error) {
+	l := j.layers[0]
+	if len(l.steps) == 0 && l.open == nil {
 		_, err := in.ahead.WriteTo(out)
 		return nil, false, in.diffID(), err
 	}
 	diff := digest.SHA256.Hash()
-	p := newPass(in.ahead, hashed{out, diff}, steps, lim, wanted)
+	p := newPass(in.ahead, hashed{out, diff}, l.steps, lim, wanted)
 	if err := p.run(); err != nil {
 		return nil, false, "", err
 	}
@@ -250,16 +268,22 @@ func (j *layerJob) pass(in *plain, out io.Writer, steps []Step, lim content.Limi
 	return p.links.missed, p.changed, digest.NewDigest(digest.SHA256, diff), nil
 }
 
-// commit stages what was written and notes what it is.
+// commit stages what was written and notes what it is. A layer that lost all its members
+// is not stored.
 func (j *layerJob) commit(w interface {
 	Commit() (content.Digest, int64, error)
 }, diffID content.Digest, form string) error {
+	j.report.Old = j.layers[0].Descriptor.Digest
+	if j.report.Members == 0 && j.report.Dropped > 0 {
+		j.result = &layerResult{emptied: true}
+		return nil
+	}
 	d, size, err := w.Commit()
 	if err != nil {
 		return err
 	}
-	j.result = &layerResult{digest: d, size: size, diffID: diffID, form: form, same: j.form == ""}
-	j.report.Old, j.report.New, j.report.Size, j.report.DiffID = j.layers[0].Descriptor.Digest, d, size, diffID
+	j.result = &layerResult{digest: d, size: size, diffID: diffID, form: form, same: j.same}
+	j.report.New, j.report.Size, j.report.DiffID = d, size, diffID
 	return nil
 }
 
@@ -286,12 +310,17 @@ type plain struct {
 	once  sync.Once
 }
 
-// openPlain reads raw, in whatever compression it is, and says in which.
-func openPlain(raw io.Reader, want content.Digest, lim content.Limits) (*plain, string, error) {
-	br := bufio.NewReaderSize(raw, 64<<10)
-	format, err := compress.Sniff(br)
+// openPlain reads raw, in whatever compression it is, and says in which. If keeps says
+// so, raw is written to w too.
+func openPlain(raw io.Reader, w io.Writer, keeps func(from string) bool, want content.Digest, lim content.Limits) (*plain, string, error) {
+	buffered := bufio.NewReaderSize(raw, 64<<10)
+	format, err := compress.Sniff(buffered)
 	if err != nil {
 		return nil, "", err
+	}
+	var br io.Reader = buffered
+	if keeps(format.String()) {
+		br = io.TeeReader(br, w)
 	}
 	dec, err := compress.NewReader(br, format, compress.Limits{MaxBytes: lim.Layer, MaxRatio: lim.Ratio})
 	if err != nil {
@@ -361,6 +390,12 @@ func newEncoder(w io.Writer, form string, level int) (io.WriteCloser, error) {
 	}
 	return nopCloser{bufio.NewWriterSize(w, 256<<10)}, nil
 }
+
+// discard is the encoder of what is stored as it came.
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+func (discard) Close() error                { return nil }
 
 // nopCloser is what "none" compresses with.
 type nopCloser struct{ *bufio.Writer }

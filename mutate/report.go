@@ -32,11 +32,12 @@ type ImageReport struct {
 	New      content.Digest `json:"new"`
 }
 
-// A LayerReport is one layer that was rewritten, or added: then Old is "".
+// A LayerReport is one layer that was rewritten; added, then Old is ""; or emptied and so
+// taken out, then New and DiffID are "".
 type LayerReport struct {
 	Old     content.Digest `json:"old,omitempty"`
-	New     content.Digest `json:"new"`
-	DiffID  content.Digest `json:"diffID"`
+	New     content.Digest `json:"new,omitempty"`
+	DiffID  content.Digest `json:"diffID,omitempty"`
 	Size    int64          `json:"size"`
 	Members int            `json:"members"`           // that it has now
 	Dropped int            `json:"dropped,omitempty"` // members that it had

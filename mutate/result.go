@@ -9,6 +9,8 @@ type layerResult struct {
 	diffID content.Digest
 	// form is the compression that it has now.
 	form string
+	// emptied says that nothing is left in it; then there is nothing else here.
+	emptied bool
 	// same says that the bytes are those that were there, under another digest.
 	same bool
 }

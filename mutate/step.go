@@ -22,10 +22,10 @@ type Filter interface {
 	Member(m *Member) error
 }
 
-// An Ender is a Filter that may add members at the end of the layer. They do not
-// pass through the steps after it.
-type Ender interface {
-	End(add func(h *tar.Header, body io.Reader) error) error
+// A Beginner is a Filter that adds members without bodies, such as directories, before
+// all others. They pass through the steps after it.
+type Beginner interface {
+	Begin(add func(h *tar.Header) error) error
 }
 
 // A canonical Step has all headers written in the one form that Normalize describes.
@@ -45,7 +45,6 @@ type Member struct {
 	changed bool // the header may have been
 	cloned  bool // its records are not those that were read
 	dropped bool
-	replace io.Reader
 	rewrite func(w io.Writer, r io.Reader) error
 }
 
@@ -78,17 +77,24 @@ func (m *Member) SetTimes(f func(time.Time) time.Time) {
 // first of them becomes the file.
 func (m *Member) Drop() { m.dropped = true }
 
-// Dropped says whether a step before this one has dropped the member. Filters are not
-// called for those.
-func (m *Member) Dropped() bool { return m.dropped }
-
-// Replace gives a regular file another body, of size bytes.
-func (m *Member) Replace(body io.Reader, size int64) {
-	m.Edit().Size = size
-	m.replace, m.rewrite = body, nil
-}
-
 // Rewrite has f make the body of a regular file from the one that it has, when its
 // turn comes: f reads r to its end and writes to w. If what it writes is the same the
 // member is unchanged.
 func (m *Member) Rewrite(f func(w io.Writer, r io.Reader) error) { m.rewrite = f }
+
+// isFile says whether the member is a regular file.
+func (m *Member) isFile() bool {
+	return m.Header.Typeflag == tar.TypeReg || m.Header.Typeflag == tar.TypeCont
+}
+
+// NewStep makes a Step of a function that sees every member and remembers nothing.
+func NewStep(key string, member func(m *Member) error) Step { return funcStep{key, member} }
+
+type funcStep struct {
+	key    string
+	member func(m *Member) error
+}
+
+func (s funcStep) Key() string            { return s.key }
+func (s funcStep) Start() Filter          { return s }
+func (s funcStep) Member(m *Member) error { return s.member(m) }

@@ -71,6 +71,11 @@ func (j *Job) embed(ctx context.Context, o *rawjson.Object, d content.Descriptor
 func (im *Image) write(ctx context.Context) error {
 	var layers [][]byte
 	for _, l := range im.Layers {
+		if l.result != nil && l.result.emptied {
+			im.RemoveLayer(l)
+		}
+	}
+	for _, l := range im.Layers {
 		d := l.describe()
 		if err := im.Job.embed(ctx, l.Raw, d, im.DataMax); err != nil {
 			return err
