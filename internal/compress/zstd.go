@@ -29,5 +29,5 @@ func NewZstdWriter(w io.Writer, level int) (io.WriteCloser, error) {
 		speed = zstd.EncoderLevelFromZstd(level)
 	}
 	return zstd.NewWriter(w, zstd.WithEncoderLevel(speed), zstd.WithWindowSize(zstdWindow),
-		zstd.WithEncoderConcurrency(zstdWorkers), zstd.WithLowerEncoderMem(true), zstd.WithZeroFrames(true))
+		zstd.WithEncoderConcurrency(zstdWorkers), zstd.WithZeroFrames(true))
 }
