@@ -374,18 +374,23 @@ func encodeHeader(blocks []byte, was, is *tar.Header) ([]byte, error) {
 	return h.bytes(), nil
 }
 
-// changeRecords brings in what a filter did to the PAX records.
+// fieldRecords are the records that say what a field of the header says: they follow the
+// field.
+var fieldRecords = map[string]bool{"path": true, "linkpath": true, "size": true, "uid": true, "gid": true,
+	"uname": true, "gname": true, "mtime": true, "atime": true, "ctime": true}
+
+// changeRecords brings in what a filter did to the other PAX records.
 func (h *tarHeader) changeRecords(was, is map[string]string) {
 	if maps.Equal(was, is) {
 		return
 	}
 	for key := range was {
-		if _, ok := is[key]; !ok {
+		if _, ok := is[key]; !ok && !fieldRecords[key] {
 			h.drop(key)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(is)) {
-		if value, ok := was[key]; !ok || value != is[key] {
+		if value, ok := was[key]; (!ok || value != is[key]) && !fieldRecords[key] {
 			h.set(key, is[key])
 		}
 	}

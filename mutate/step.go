@@ -49,7 +49,8 @@ type Member struct {
 }
 
 // Edit returns the header for changing: name, link, mode, owner, times, PAX records.
-// Size and Typeflag are not to be changed so.
+// Size and Typeflag are not to be changed so, and PAX records that a field stands for
+// follow the field.
 func (m *Member) Edit() *tar.Header {
 	if !m.cloned {
 		m.Header.PAXRecords = maps.Clone(m.Header.PAXRecords) // was and is will be compared
