@@ -2,9 +2,11 @@ package mutate_test
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +17,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/internal/compress"
 	"github.com/ocilayout/ocilayout/internal/testkit"
 	"github.com/ocilayout/ocilayout/internal/testkit/build"
 	"github.com/ocilayout/ocilayout/mutate"
@@ -294,14 +297,21 @@ func TestFileTarTime(t *testing.T) {
 		if err != nil || h.Name != name || !h.ModTime.Equal(build.Clock) {
 			t.Fatalf("%+v %v", h, err)
 		}
-		var b bytes.Buffer
-		if _, err := b.ReadFrom(tr); err != nil {
+		br := bufio.NewReader(tr)
+		format, err := compress.Sniff(br)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if name == "data/a.tar" {
-			if got := headers(t, b.Bytes()); got[0].ModTime.Unix() != 5 {
-				t.Errorf("%s: %+v", name, got[0])
-			}
+		rc, err := compress.NewReader(br, format, compress.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(rc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := headers(t, data); !strings.Contains(name, map[compress.Format]string{compress.None: ".tar", compress.Gzip: ".gz", compress.Zstd: ".zst"}[format]) || got[0].ModTime.Unix() != 5 {
+			t.Errorf("%s, %s: %+v", name, format, got[0])
 		}
 	}
 	if _, r := edited(t, l, flagged(t, "file-tar-time", "data/*.tar*=max=2099-01-01")); r.Changed {
