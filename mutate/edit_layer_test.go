@@ -40,7 +40,7 @@ func TestLayerRemove(t *testing.T) {
 	if len(after.Layers) != 1 || after.Layers[0].Digest != before.Layers[1].Digest || len(left) != 1 || left[0] != ids[1] {
 		t.Errorf("layers %v, diffIDs %v", after.Layers, left)
 	}
-	equal(t, "history", historyOf(t, dst, r.Entry.Descriptor), []string{"step 1 (empty)", "step 2", "step 3 (empty)", "CMD (empty)"})
+	equal(t, "history", entriesOf(t, dst, r.Entry.Descriptor), []string{"step 1 (empty)", "step 2", "step 3 (empty)", "CMD (empty)"})
 	if r.LayersRead != 0 {
 		t.Errorf("%d layers were read", r.LayersRead)
 	}
@@ -153,7 +153,7 @@ func TestWhiteout(t *testing.T) {
 	if h := headers(t, data)[2]; h.Mode != 0o750 || h.Uid != 5 {
 		t.Errorf("the directory on the way has %+v", h)
 	}
-	equal(t, "history", historyOf(t, dst, r.Entry.Descriptor), []string{"step 1", "step 2", "step 3", "CMD (empty)", "ocilayout mutate: whiteout"})
+	equal(t, "history", entriesOf(t, dst, r.Entry.Descriptor), []string{"step 1", "step 2", "step 3", "CMD (empty)", "ocilayout mutate: whiteout"})
 	for _, bad := range []string{"lib/x", "/", "a/../../b", "a/.wh.b", ""} {
 		e, err := parseFlag("whiteout", bad, mutate.FlagEnv{})
 		if err == nil {

@@ -7,8 +7,8 @@ import "context"
 // order, type, numeric owner, permissions, time, device and extended attributes.
 //
 //   - Names have no "./" or "/" in front, and a slash at the end for directories alone.
-//   - User and group names, and times of access and change, are left out, and so are
-//     other PAX records of fields, global headers, and type bits in modes.
+//   - User and group names, times of access and change, type bits in modes, global
+//     headers and PAX records without a dot in their key are left out.
 //   - Headers are ustar, with a PAX header for just what that can't say: long names,
 //     large numbers, fractions of a second, extended attributes.
 //   - Padding is zeros, two zero blocks end the archive, and nothing follows.

@@ -18,8 +18,8 @@ import (
 // is in it (image-spec layer.md, "Whiteouts"). The bytes stay in their layers.
 //
 // The mark goes into a small layer on top, one for all Whiteout and Opaque edits that
-// follow each other, and with it the directories on the way, as the image has them. Its
-// history entry has no time, so that the result depends on the edits alone; the
+// follow each other, and with it the directories on the way, as the image has them, for
+// which its layers are read from the top as far as need be. Its history entry has no time, so that the result depends on the edits alone; the
 // diffIDs of other layers and their descriptors stay. Times are 0; a LayerTime that
 // follows changes them.
 type Whiteout struct{ Path string }

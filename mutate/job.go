@@ -2,7 +2,9 @@ package mutate
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"sync/atomic"
 
 	"github.com/ocilayout/ocilayout/content"
@@ -23,6 +25,17 @@ type Job struct {
 	hopes   []hope
 	lists   map[content.Digest]map[string]lowerFile
 	spelled spellings
+}
+
+// fetcher reads from the source, and from the batch what an edit has brought.
+type fetcher struct{ *Job }
+
+func (f fetcher) Fetch(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
+	rc, err := f.Source.Fetch(ctx, d)
+	if errors.Is(err, content.ErrNotFound) {
+		return f.Batch.Fetch(ctx, d)
+	}
+	return rc, err
 }
 
 // Warn adds a warning, once.

@@ -123,7 +123,7 @@ func TestStrip(t *testing.T) {
 	}
 	equal(t, "layer 1", bodies(t, plain(t, dst, r.Entry.Descriptor, 1)), []string{"usr/ 5", "usr/b.py 0=2", "usrlocal 0=4"})
 	equal(t, "layer 3", bodies(t, plain(t, dst, r.Entry.Descriptor, 3)), []string{"usr/ 5", "usr/c 0=6", "usr/.wh..wh..opq 0=", "etc/.wh.b.py 0="})
-	equal(t, "history", historyOf(t, dst, r.Entry.Descriptor), []string{"step 1", "step 2", "step 3", "step 4 (empty)", "CMD (empty)"})
+	equal(t, "history", entriesOf(t, dst, r.Entry.Descriptor), []string{"step 1", "step 2", "step 3", "step 4 (empty)", "CMD (empty)"})
 
 	_, r = edited(t, l, flagged(t, "strip-file", "/usr"))
 	if r.LayersRead != 4 || len(r.Layers) != 2 || len(r.Warnings) != 0 {
@@ -135,7 +135,7 @@ func TestStrip(t *testing.T) {
 	}
 }
 
-func historyOf(t *testing.T, l *layout.Layout, d content.Descriptor) []string {
+func entriesOf(t *testing.T, l *layout.Layout, d content.Descriptor) []string {
 	t.Helper()
 	m, _ := image(t, l, d)
 	c, _, err := content.FetchConfig(t.Context(), l, *m.Config, content.Limits{})
@@ -224,6 +224,7 @@ func TestSparse(t *testing.T) {
 	absent.Platform = &content.Platform{OS: "linux", Architecture: "arm64"}
 	att := l.Artifact("application/x", nil, []byte("x"))
 	att.Platform = &content.Platform{OS: "unknown", Architecture: "unknown"}
+	att.Annotations = map[string]string{content.AnnotationReferenceType: "attestation-manifest", content.AnnotationReferenceDigest: amd.Digest.String()}
 	l.Tag("v1", l.Index(amd, absent, att))
 	dst, r := edited(t, l, flagged(t, "time", "set=1"))
 	data := blob(t, dst, r.Entry.Descriptor)
@@ -233,6 +234,9 @@ func TestSparse(t *testing.T) {
 	}
 	if m.Manifests[0].Digest == amd.Digest || m.Manifests[1].Digest != absent.Digest || m.Manifests[2].Digest != att.Digest {
 		t.Errorf("children: %v", m.Manifests)
+	}
+	if r.Left != 0 {
+		t.Errorf("%d referrers are said to stay behind", r.Left)
 	}
 	if m.Manifests[0].Platform == nil || m.Manifests[0].Platform.Architecture != "amd64" {
 		t.Error("the child lost its platform")

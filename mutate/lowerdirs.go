@@ -86,7 +86,7 @@ func (j *Job) listed(ctx context.Context, l *Layer) (map[string]lowerFile, error
 	if files, ok := j.lists[l.Descriptor.Digest]; ok {
 		return files, nil
 	}
-	members, err := imagefs.Scan(ctx, j.Source, imagefs.Layer{Descriptor: l.Descriptor, DiffID: l.DiffID}, j.Limits)
+	members, err := imagefs.Scan(ctx, fetcher{j}, imagefs.Layer{Descriptor: l.Descriptor, DiffID: l.DiffID}, j.Limits)
 	if err != nil {
 		return nil, err
 	}

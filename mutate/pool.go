@@ -165,10 +165,7 @@ func (j *layerJob) open(ctx context.Context, job *Job) (io.ReadCloser, error) {
 	if l.open != nil {
 		return l.open(ctx)
 	}
-	rc, err := job.Source.Fetch(ctx, l.Descriptor)
-	if errors.Is(err, content.ErrNotFound) {
-		rc, err = job.Batch.Fetch(ctx, l.Descriptor) // one that an edit has brought
-	}
+	rc, err := fetcher{job}.Fetch(ctx, l.Descriptor)
 	if errors.Is(err, content.ErrNotFound) {
 		err = content.Errorf(content.ErrMissing, "layer is not in the layout")
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/ocilayout/ocilayout/content"
 )
 
-// A TimeSpec says what times become. Times are UTC and cut to nothing.
+// A TimeSpec says what times become.
 type TimeSpec struct {
 	// Set is what every time becomes. With FromLabel it is for images without the label.
 	Set time.Time
