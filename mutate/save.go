@@ -21,10 +21,7 @@ type Saved struct {
 	*Report
 	// Name is what the result is called now, "" if it has none.
 	Name string `json:"name,omitempty"`
-	// Skipped says that the name has other content and, as the policy is, kept it.
-	Skipped bool `json:"skipped,omitempty"`
-	// Left counts referrers of what changed, the index or an image in it, that stay
-	// behind: they speak of what was.
+	// Left counts referrers of the old image that stay behind: they speak of it alone.
 	Left int `json:"referrersLeft"`
 }
 
@@ -35,16 +32,19 @@ func Save(ctx context.Context, l *layout.Layout, b *layout.Batch, r *Report, o S
 	if err := b.Publish(ctx); err != nil {
 		return s, err
 	}
-	var err error
-	if s.Left, err = r.left(ctx, l); err != nil {
-		return s, err
+	if r.New != r.Old {
+		behind, err := l.FindReferrers(ctx, layout.ReferrerQuery{Subject: content.Descriptor{Digest: r.Old}, Legacy: true})
+		if err != nil {
+			return s, err
+		}
+		s.Left = len(behind)
 	}
 	return s, l.Update(ctx, func(tx *layout.Tx) error {
 		change, err := r.name(tx, o)
 		if err != nil {
 			return err
 		}
-		s.Name, s.Skipped = change.Name, change.Skipped
+		s.Name = change.Name
 		for _, ref := range r.Referrers {
 			if err := tx.AddReferrer(ctx, b, ref.Subject, ref.Artifact); err != nil {
 				return err
@@ -52,31 +52,6 @@ func Save(ctx context.Context, l *layout.Layout, b *layout.Batch, r *Report, o S
 		}
 		return nil
 	})
-}
-
-// left counts what refers to what changed. BuildKit's attestations are children of the
-// index and stay in it.
-func (r *Report) left(ctx context.Context, l *layout.Layout) (int, error) {
-	old := map[content.Digest]bool{}
-	if r.New != r.Old {
-		old[r.Old] = true
-	}
-	for _, im := range r.Images {
-		old[im.Old] = true
-	}
-	behind := map[content.Digest]bool{}
-	for d := range old {
-		list, err := l.FindReferrers(ctx, layout.ReferrerQuery{Subject: content.Descriptor{Digest: d}, Legacy: true})
-		if err != nil {
-			return 0, err
-		}
-		for _, ref := range list {
-			if ref.Origin != layout.OriginBuildKit {
-				behind[ref.Digest] = true
-			}
-		}
-	}
-	return len(behind), nil
 }
 
 // name gives the result its place in index.json.
