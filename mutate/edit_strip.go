@@ -18,7 +18,8 @@ import (
 // A layer that had none of it stays; one that has nothing left goes, and its history
 // entry is marked as empty. DiffIDs follow; times in config and history stay; urls, data and
 // annotations that describe a layer's old bytes go from its descriptor. A pattern that
-// fits nothing gives a warning.
+// fits nothing gives a warning. A hard link that stays and leads to a stripped file of a
+// lower layer, whose bytes are not at hand, is ErrUnsupported.
 type Strip struct{ Pattern string }
 
 // Image implements Change.
@@ -43,13 +44,16 @@ type strip struct {
 	found   *atomic.Bool
 }
 
-func (s *strip) Key() string   { return "strip " + s.pattern }
-func (s *strip) Start() Filter { return &stripping{strip: s, dirs: map[string]bool{".": false}} }
+func (s *strip) Key() string { return "strip " + s.pattern }
+func (s *strip) Start() Filter {
+	return &stripping{strip: s, dirs: map[string]bool{".": false}, gone: map[string]bool{}}
+}
 
 // stripping is one pass of it, which remembers what it found of directories.
 type stripping struct {
 	*strip
 	dirs map[string]bool
+	gone map[string]bool // files that were dropped
 }
 
 func (s *stripping) Member(m *Member) error {
@@ -61,9 +65,13 @@ func (s *stripping) Member(m *Member) error {
 	if !gone && name != m.Name {
 		gone = s.fits(m.Name)
 	}
-	if gone {
+	switch {
+	case gone:
 		s.found.Store(true)
+		s.gone[m.Name] = true
 		m.Drop()
+	case m.Link != "" && !s.gone[m.Link] && s.fits(m.Link):
+		m.fault = content.Errorf(content.ErrUnsupported, "%s is a hard link to %s of a lower layer: strip both or neither", m.Name, m.Link)
 	}
 	return nil
 }

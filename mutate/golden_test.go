@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/ocilayout/ocilayout/internal/testkit/build"
+	"github.com/ocilayout/ocilayout/layout"
+	"github.com/ocilayout/ocilayout/mutate"
 )
 
 // goldens are edits of the hello image whose result is the same on every machine, with
@@ -31,8 +33,14 @@ func TestGolden(t *testing.T) {
 	var b strings.Builder
 	for _, flags := range goldens {
 		var text []string
-		_, r := edited(t, build.Hello(), flaggedAll(t, flags, &text)...)
+		dst, r := edited(t, build.Hello(), flaggedAll(t, flags, &text)...)
 		fmt.Fprintf(&b, "%s  %s\n", r.New, strings.Join(text, " "))
+		if strings.HasPrefix(flags[0], "layer-rm") || flags[0] == "whiteout" {
+			continue // what they ask for is there once more, or not at all
+		}
+		if again := twice(t, dst, r, flaggedAll(t, flags, &text)...); again.New != r.New {
+			t.Errorf("%v: done once more the result is %s", flags, again.New)
+		}
 	}
 	path := filepath.Join("testdata", "golden.txt")
 	if os.Getenv("OCILAYOUT_UPDATE") != "" {
@@ -47,4 +55,20 @@ func TestGolden(t *testing.T) {
 	if b.String() != string(want) {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
 	}
+}
+
+// twice applies edits to the result of an earlier Apply.
+func twice(t *testing.T, l *layout.Layout, r mutate.Saved, edits ...mutate.Edit) *mutate.Report {
+	t.Helper()
+	b := l.Batch()
+	defer func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	again, err := mutate.Apply(t.Context(), b, r.Entry, edits, mutate.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return again
 }

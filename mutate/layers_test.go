@@ -135,6 +135,18 @@ func TestStrip(t *testing.T) {
 	}
 }
 
+// TestStripLinkBelow strips a file that a hard link of a higher layer leads to.
+func TestStripLinkBelow(t *testing.T) {
+	l := layers(build.Layer{Files: []build.File{build.Text("a/x", "1")}}, build.Layer{Files: []build.File{build.Hardlink("b", "a/x")}})
+	if _, err := tryApply(t, opened(t, l), flagged(t, "strip-file", "a/x")); !errors.Is(err, content.ErrUnsupported) {
+		t.Errorf("got %v", err)
+	}
+	_, r := edited(t, l, flagged(t, "strip-file", "a/x"), flagged(t, "strip-file", "b"))
+	if len(r.Layers) != 2 {
+		t.Errorf("both stripped: %+v", r.Layers)
+	}
+}
+
 func entriesOf(t *testing.T, l *layout.Layout, d content.Descriptor) []string {
 	t.Helper()
 	m, _ := image(t, l, d)

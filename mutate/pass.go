@@ -118,7 +118,7 @@ func (p *pass) filter(m *Member) error {
 			return nil
 		}
 	}
-	return nil
+	return m.fault
 }
 
 // global copies a global header, which says nothing that matters; the canonical form

@@ -45,6 +45,7 @@ type Member struct {
 	changed bool // the header may have been
 	cloned  bool // its records are not those that were read
 	dropped bool
+	fault   error // why the member can't stay
 	rewrite func(w io.Writer, r io.Reader) error
 }
 
