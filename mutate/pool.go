@@ -39,6 +39,8 @@ type layerJob struct {
 	result *layerResult // nil if the layer stays
 	read   bool
 	notes  []string // warnings
+	// crowded says that other layers keep the cores busy meanwhile.
+	crowded bool
 }
 
 // collect lists the layers below c that must be read, each once.
@@ -112,9 +114,15 @@ func (j *Job) layers(ctx context.Context, root *Child) error {
 	slices.SortStableFunc(largest, func(a, b *layerJob) int {
 		return int(min(1, max(-1, b.layers[0].Descriptor.Size-a.layers[0].Descriptor.Size)))
 	})
+	var total int64
+	for _, job := range order {
+		total += job.layers[0].Descriptor.Size
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(min(layersAtOnce, runtime.GOMAXPROCS(0)))
 	for _, job := range largest {
+		most := largest[0].layers[0].Descriptor.Size
+		job.crowded = total-most >= most/2
 		g.Go(func() error { return content.AtDigest(job.layers[0].Descriptor.Digest, job.run(ctx, j)) })
 	}
 	if err := g.Wait(); err != nil {
@@ -205,7 +213,7 @@ func (j *layerJob) once(ctx context.Context, job *Job, wanted map[string]bool) (
 	defer in.close()
 	var enc io.WriteCloser = discard{}
 	if !j.keeps(from) {
-		if enc, err = newEncoder(w, j.form, j.level); err != nil {
+		if enc, err = newEncoder(w, j.form, j.level, j.crowded); err != nil {
 			return nil, err
 		}
 	}
@@ -377,12 +385,15 @@ func (p *plain) close() {
 	})
 }
 
-// newEncoder compresses to w.
-func newEncoder(w io.Writer, form string, level int) (io.WriteCloser, error) {
+// newEncoder compresses to w. The bytes do not depend on crowded.
+func newEncoder(w io.Writer, form string, level int, crowded bool) (io.WriteCloser, error) {
 	switch form {
 	case "gzip":
 		return compress.NewGzipWriter(w, compress.GzipOptions{Level: level, Workers: min(maxWorkers, runtime.GOMAXPROCS(0))})
 	case "zstd":
+		if crowded {
+			return compress.NewSerialZstdWriter(w, level)
+		}
 		return compress.NewZstdWriter(w, level)
 	}
 	return nopCloser{bufio.NewWriterSize(w, 256<<10)}, nil
