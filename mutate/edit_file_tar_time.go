@@ -73,7 +73,7 @@ func (s fileTarTime) rewrite(w io.Writer, r io.Reader) (err error) {
 	if from != "none" && from != "gzip" && from != "zstd" {
 		return content.Errorf(content.ErrUnsupported, "is compressed with %s, which is not written", from)
 	}
-	enc, err := newEncoder(&is, from, 0, true)
+	enc, err := newEncoder(&is, from, 0)
 	if err != nil {
 		return err
 	}

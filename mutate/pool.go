@@ -213,7 +213,7 @@ func (j *layerJob) once(ctx context.Context, job *Job, wanted map[string]bool) (
 	defer in.close()
 	var enc io.WriteCloser = discard{}
 	if !j.keeps(from) {
-		if enc, err = newEncoder(w, j.form, j.level, j.crowded); err != nil {
+		if enc, err = j.encoder(w); err != nil {
 			return nil, err
 		}
 	}
@@ -385,15 +385,20 @@ func (p *plain) close() {
 	})
 }
 
-// newEncoder compresses to w. The bytes do not depend on crowded.
-func newEncoder(w io.Writer, form string, level int, crowded bool) (io.WriteCloser, error) {
+// encoder compresses to w, in a way that suits the company it has.
+func (j *layerJob) encoder(w io.Writer) (io.WriteCloser, error) {
+	if j.crowded && j.form == "zstd" {
+		return compress.NewSerialZstdWriter(w, j.level)
+	}
+	return newEncoder(w, j.form, j.level)
+}
+
+// newEncoder compresses to w.
+func newEncoder(w io.Writer, form string, level int) (io.WriteCloser, error) {
 	switch form {
 	case "gzip":
 		return compress.NewGzipWriter(w, compress.GzipOptions{Level: level, Workers: min(maxWorkers, runtime.GOMAXPROCS(0))})
 	case "zstd":
-		if crowded {
-			return compress.NewSerialZstdWriter(w, level)
-		}
 		return compress.NewZstdWriter(w, level)
 	}
 	return nopCloser{bufio.NewWriterSize(w, 256<<10)}, nil
