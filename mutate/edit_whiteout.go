@@ -82,7 +82,7 @@ func (im *Image) mark(ctx context.Context, name string) error {
 		}
 	}
 	data, err := top.marks.tar()
-	top.openKey = "tar " + string(data)
+	top.openKey = "marks " + string(data)
 	top.open = func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
 	return err
 }

@@ -389,3 +389,15 @@ func TestWrongLayers(t *testing.T) {
 		}
 	}
 }
+
+// TestManyOfOne edits an index that lists one image very often, so that little input would
+// take much memory.
+func TestManyOfOne(t *testing.T) {
+	l := build.NewLayout()
+	pad := strings.Repeat("x", 1<<20)
+	d := l.Image(build.Image{EditManifest: func(m *ocispec.Manifest) { m.Annotations = map[string]string{"pad": pad} }})
+	l.Tag("v1", l.Index(slices.Repeat([]content.Descriptor{d}, 100)...))
+	if _, err := tryApply(t, opened(t, l), flagged(t, "config-time", "set=1")); !errors.Is(err, content.ErrRefused) {
+		t.Errorf("got %v", err)
+	}
+}

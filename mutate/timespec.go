@@ -38,7 +38,7 @@ type BaseImage struct {
 
 // ParseTimeSpec reads a list, with commas, of set=T, after=T, max=T, from-label=L,
 // base=REF and base-layers=N. T is a time of RFC 3339, a date, seconds since 1970, or
-// "now".
+// "now", which is cut to seconds: a fraction takes every member a PAX header.
 func ParseTimeSpec(s string, env FlagEnv) (TimeSpec, error) {
 	var spec TimeSpec
 	for part := range strings.SplitSeq(s, ",") {
@@ -101,9 +101,9 @@ func (s TimeSpec) check() error {
 func parseTime(s string, env FlagEnv) (time.Time, error) {
 	if s == "now" {
 		if env.Now != nil {
-			return env.Now().UTC(), nil
+			return env.Now().UTC().Truncate(time.Second), nil
 		}
-		return time.Now().UTC(), nil
+		return time.Now().UTC().Truncate(time.Second), nil
 	}
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n >= 0 && n < 1<<37 {
 		return time.Unix(n, 0).UTC(), nil

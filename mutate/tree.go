@@ -14,6 +14,10 @@ import (
 // listed, since each place can be edited.
 const maxNodes = 1 << 14
 
+// maxTree is how many bytes the manifests and configs of one tree may have, each counted
+// where it is listed. An image has some 20 KB.
+const maxTree = 64 << 20
+
 // imageState is how an image was found.
 type imageState struct {
 	data    []byte             // of the manifest
@@ -31,6 +35,7 @@ type loader struct {
 	job   *Job
 	seen  map[content.Digest][]byte
 	nodes int
+	bytes int64
 }
 
 // loadTree reads the manifests and configs that an entry leads to.
@@ -88,6 +93,9 @@ func (l *loader) child(ctx context.Context, raw []byte, parent *Index, depth int
 }
 
 func (l *loader) fetch(ctx context.Context, d content.Descriptor) ([]byte, error) {
+	if l.bytes += d.Size; l.bytes > maxTree {
+		return nil, content.AtDigest(d.Digest, content.Errorf(content.ErrRefused, "manifests and configs of the index are more than %d bytes", int64(maxTree)))
+	}
 	if data, ok := l.seen[d.Digest]; ok && int64(len(data)) == d.Size {
 		return data, nil
 	}
