@@ -380,6 +380,17 @@ func (b *Batch) Exists(ctx context.Context, target content.Descriptor) (bool, er
 	return b.l.Exists(ctx, target)
 }
 
+// Size is the size of a staged blob, or of one of the layout. Nothing is proven by it.
+func (b *Batch) Size(ctx context.Context, d content.Digest) (int64, error) {
+	b.mu.Lock()
+	blob := b.staged[d]
+	b.mu.Unlock()
+	if blob != nil {
+		return blob.size, nil
+	}
+	return b.l.Size(ctx, d)
+}
+
 // Publish gives all staged blobs their names in the layout. They are durable when
 // it returns. A wrong file under one of the names is replaced. If it fails, some
 // may have their names and be unreferenced; it may be called again.

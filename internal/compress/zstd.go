@@ -21,6 +21,17 @@ const (
 // to the nearest of four, or 0 for its default. The bytes depend on the input
 // and the level alone. Close must be called to end the frame; it does not close w.
 func NewZstdWriter(w io.Writer, level int) (io.WriteCloser, error) {
+	return newZstdWriter(w, level, zstdWorkers)
+}
+
+// NewSerialZstdWriter is NewZstdWriter without the pipeline: the same bytes for a
+// little less work, on the caller's goroutine alone. It is for who keeps the cores
+// busy with other streams.
+func NewSerialZstdWriter(w io.Writer, level int) (io.WriteCloser, error) {
+	return newZstdWriter(w, level, 1)
+}
+
+func newZstdWriter(w io.Writer, level, workers int) (io.WriteCloser, error) {
 	if level < 0 || level > 22 {
 		return nil, content.Errorf(content.ErrInvalid, "zstd level %d is not between 1 and 22", level)
 	}
@@ -29,5 +40,5 @@ func NewZstdWriter(w io.Writer, level int) (io.WriteCloser, error) {
 		speed = zstd.EncoderLevelFromZstd(level)
 	}
 	return zstd.NewWriter(w, zstd.WithEncoderLevel(speed), zstd.WithWindowSize(zstdWindow),
-		zstd.WithEncoderConcurrency(zstdWorkers), zstd.WithLowerEncoderMem(true), zstd.WithZeroFrames(true))
+		zstd.WithEncoderConcurrency(workers), zstd.WithZeroFrames(true))
 }

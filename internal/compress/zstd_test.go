@@ -69,3 +69,29 @@ func TestZstdBytesDependOnInputAlone(t *testing.T) {
 		}
 	}
 }
+
+// TestSerialZstd holds the writer without a pipeline to the bytes of the other one.
+func TestSerialZstd(t *testing.T) {
+	data := append(sample(9<<20, 10), noise(1<<20)...)
+	for _, level := range []int{0, 1, 9, 19} {
+		for _, n := range []int{0, 1, 1000, 128<<10 - 1, 128 << 10, 128<<10 + 1, 300_000, len(data)} {
+			if level != 0 && n > 300_000 {
+				continue
+			}
+			var out bytes.Buffer
+			z, err := compress.NewSerialZstdWriter(&out, level)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := z.Write(data[:n]); err != nil {
+				t.Fatal(err)
+			}
+			if err := z.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(out.Bytes(), zstdWith(t, data[:n], level, 1<<20)) {
+				t.Errorf("level %d, %d bytes: other bytes", level, n)
+			}
+		}
+	}
+}

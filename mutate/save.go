@@ -1,0 +1,77 @@
+package mutate
+
+import (
+	"context"
+
+	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/layout"
+)
+
+// SaveOptions say what the result is called.
+type SaveOptions struct {
+	// Name is the result's; its entry has the annotations of the old one but for names.
+	// "" replaces the old entry in its place, with its names, or is a new untagged
+	// entry if the reference had none.
+	Name   string
+	Policy layout.Policy
+}
+
+// Saved says what Save did.
+type Saved struct {
+	*Report
+	// Name is what the result is called now, "" if it has none.
+	Name string `json:"name,omitempty"`
+	// Left counts referrers of the old image that stay behind: they speak of it alone.
+	Left int `json:"referrersLeft"`
+}
+
+// Save makes what Apply staged durable and puts the result into index.json, in one
+// step: after a failure the names are as before. It may be called once for a report.
+func Save(ctx context.Context, l *layout.Layout, b *layout.Batch, r *Report, o SaveOptions) (Saved, error) {
+	s := Saved{Report: r}
+	if err := b.Publish(ctx); err != nil {
+		return s, err
+	}
+	if r.New != r.Old {
+		behind, err := l.FindReferrers(ctx, layout.ReferrerQuery{Subject: content.Descriptor{Digest: r.Old}, Legacy: true})
+		if err != nil {
+			return s, err
+		}
+		s.Left = len(behind)
+	}
+	return s, l.Update(ctx, func(tx *layout.Tx) error {
+		change, err := r.name(tx, o)
+		if err != nil {
+			return err
+		}
+		s.Name = change.Name
+		for _, ref := range r.Referrers {
+			if err := tx.AddReferrer(ctx, b, ref.Subject, ref.Artifact); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// name gives the result its place in index.json.
+func (r *Report) name(tx *layout.Tx, o SaveOptions) (layout.Change, error) {
+	if o.Name != "" {
+		return tx.Tag(r.Entry, o.Name, o.Policy)
+	}
+	if name := r.Entry.Name(); name != "" {
+		old, err := tx.Resolve(name)
+		if err != nil {
+			return layout.Change{}, err
+		}
+		if old.Digest != r.Old {
+			return layout.Change{}, content.Errorf(content.ErrConflict, "%s was %s and has become %s meanwhile", name, r.Old, old.Digest)
+		}
+		return tx.Bring(r.Entry, layout.Overwrite)
+	}
+	_, err := tx.Remove(func(e layout.Entry) bool { return e.Digest == r.Old && e.Name() == "" })
+	if err != nil {
+		return layout.Change{}, err
+	}
+	return layout.Change{Old: r.Old, New: r.New}, tx.Add(r.Entry)
+}
