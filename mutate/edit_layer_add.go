@@ -122,10 +122,10 @@ func (c LayerAdd) place(ctx context.Context, im *Image, l *Layer) error {
 			return err
 		}
 	}
-	if dest == "." && c.Owner == nil && c.Mode == nil {
+	if dest == "." && c.Owner == nil && c.Mode == nil && c.Dir == "" {
 		return nil
 	}
-	s := &placing{dest: dest, owner: c.Owner, mode: c.Mode}
+	s := &placing{dest: dest, owner: c.Owner, mode: c.Mode, rootStays: c.Dir != "" && dest == "."}
 	if dest != "." {
 		dirs, err := im.lowerDirs(ctx, dest+"/x")
 		if err != nil {
@@ -153,10 +153,15 @@ type placing struct {
 	dirs  []*tar.Header // on the way to dest, and dest if the image has it
 	owner *Owner
 	mode  *int64
+	// rootStays leaves out what a directory says of itself: the image's root is its own.
+	rootStays bool
 }
 
 func (s *placing) Key() string {
 	key := "place " + s.dest
+	if s.rootStays {
+		key += " below"
+	}
 	for _, h := range s.dirs {
 		key += fmt.Sprintf(" %q %o %d %d %d %q", h.Name, h.Mode, h.Uid, h.Gid, h.ModTime.UnixNano(), h.PAXRecords)
 	}
@@ -183,6 +188,10 @@ func (s *placing) Begin(add func(h *tar.Header) error) error {
 
 func (s *placing) Member(m *Member) error {
 	h := m.Header
+	if s.rootStays && m.Name == "." {
+		m.Drop()
+		return nil
+	}
 	if s.dest != "." {
 		if m.Name == "." && s.listsDest() {
 			m.Drop() // the image has it

@@ -33,6 +33,7 @@ var commands = []func() *command{
 	squashCommand,
 	rebaseCommand,
 	appendCommand,
+	mutateCommand,
 	attachCommand,
 	detachCommand,
 	referrersCommand,
