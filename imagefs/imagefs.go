@@ -7,7 +7,8 @@
 // [Tree.Bodies] reads the contents of all files in a second pass, and [Tree.FS]
 // is an io/fs.FS of it. [Find] looks for one file and reads layers from the
 // highest down, no more of them than the answer takes. [Scan] lists a single
-// layer as it is. What is read is proven on each pass, as [OpenLayer] says.
+// layer as it is. [Squash] makes one layer of several. What is read is proven on
+// each pass, as [OpenLayer] says.
 package imagefs
 
 import (
@@ -66,6 +67,19 @@ type want struct{ member, body int32 }
 func Build(ctx context.Context, f content.Fetcher, layers []Layer, limits content.Limits) (*Tree, error) {
 	limits = limits.WithDefaults()
 	room := newRoom(limits)
+	members, err := scanAll(ctx, f, layers, limits, room)
+	if err != nil {
+		return nil, err
+	}
+	t, err := merge(newMerger(room), layers, members, limits)
+	if err != nil {
+		return nil, err
+	}
+	return t, t.finish()
+}
+
+// scanAll reads the headers of the layers, several at once.
+func scanAll(ctx context.Context, f content.Fetcher, layers []Layer, limits content.Limits, room *room) ([][]member, error) {
 	members := make([][]member, len(layers))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
@@ -75,21 +89,17 @@ func Build(ctx context.Context, f content.Fetcher, layers []Layer, limits conten
 			return content.AtDigest(layers[i].Digest, err)
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	m := newMerger(room)
+	return members, g.Wait()
+}
+
+// merge lays the layers on each other. The tree is not finished.
+func merge(m *merger, layers []Layer, members [][]member, limits content.Limits) (*Tree, error) {
 	for i, l := range layers {
 		if err := m.layer(int32(i), members[i]); err != nil {
 			return nil, content.AtDigest(l.Digest, err)
 		}
-		members[i] = nil
 	}
-	t := &Tree{root: m.root, layers: layers, limits: limits, wanted: make([][]want, len(layers))}
-	if err := t.finish(); err != nil {
-		return nil, err
-	}
-	return t, nil
+	return &Tree{root: m.root, layers: layers, limits: limits, wanted: make([][]want, len(layers))}, nil
 }
 
 // largestFirst is the order in which work on layers ends soonest.

@@ -38,6 +38,10 @@ type merger struct {
 	list  []member
 	dirs  map[string]bool // directories that the layer lists; nil until asked for
 	upper *upper          // if there are layers below that are not read
+	// cleared, if set, keeps the directories that the layers from clearsFrom on made
+	// opaque.
+	cleared    map[*node]bool
+	clearsFrom int32
 }
 
 func newMerger(room *room) *merger {
@@ -68,6 +72,7 @@ func (m *merger) layer(n int32, members []member) error {
 			return content.At(f.name, err)
 		}
 	}
+	m.clearsNew()
 	return nil
 }
 
@@ -90,6 +95,7 @@ func (m *merger) hide(target string, opaque bool) error {
 		return nil
 	case name == ".":
 		clear(m.root.children)
+		m.clears(m.root)
 		m.upper.clears(m, m.root, target)
 		return nil
 	}
@@ -102,9 +108,31 @@ func (m *merger) hide(target string, opaque bool) error {
 	// A link there is not followed: the directory that is opaque replaces it.
 	if n != nil && n.isDir() {
 		clear(n.children)
+		m.clears(n)
 		m.upper.clears(m, n, target)
 	}
 	return nil
+}
+
+func (m *merger) clears(n *node) {
+	if m.cleared != nil && m.n >= m.clearsFrom {
+		m.cleared[n] = true
+	}
+}
+
+// clearsNew is clears for the directories that the layer at hand made: nothing was
+// there to be hidden when its whiteouts were looked at.
+func (m *merger) clearsNew() {
+	if m.cleared == nil || m.n < m.clearsFrom {
+		return
+	}
+	for i := range m.list {
+		if target, opaque, ok := m.list[i].isMark(); ok && opaque {
+			if n := m.root.at(target); n != nil && n.isDir() {
+				m.cleared[n] = true
+			}
+		}
+	}
 }
 
 // add puts one member of the layer into the tree.

@@ -57,13 +57,22 @@ const (
 // scan reads the headers of a layer, and the whole of it to prove it. The bodies
 // are those of small files that keep wants, by the place of their member.
 func scan(ctx context.Context, f content.Fetcher, l Layer, limits content.Limits, room *room, keep sample) ([]member, map[int32][]byte, error) {
+	s := scanner{room: room, keep: keep}
+	if err := s.layer(ctx, f, l, limits); err != nil {
+		return nil, nil, err
+	}
+	return s.members, s.bodies, nil
+}
+
+// layer reads one layer, to its end.
+func (s *scanner) layer(ctx context.Context, f content.Fetcher, l Layer, limits content.Limits) error {
 	rc, err := OpenLayer(ctx, f, l, limits)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	defer func() { _ = rc.Close() }() // the verdict came with the last Read
 	stream := content.Track(ctx, rc, "scan", content.Short(l.Digest), -1)
-	s := scanner{r: tarx.NewReader(stream, tarx.Limits{MaxMembers: limits.Members, RawNames: true}), room: room, keep: keep}
+	s.r = tarx.NewReader(stream, tarx.Limits{MaxMembers: limits.Members, RawNames: true})
 	for err == nil {
 		err = s.next()
 	}
@@ -73,10 +82,7 @@ func scan(ctx context.Context, f content.Fetcher, l Layer, limits content.Limits
 			err = bad
 		}
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return s.members, s.bodies, nil
+	return err
 }
 
 type scanner struct {
@@ -87,6 +93,8 @@ type scanner struct {
 	keep    sample
 	bodies  map[int32][]byte
 	kept    int64
+	// body, if set, is given each member and may read its bytes.
+	body func(m *member, r io.Reader) error
 }
 
 func (s *scanner) next() error {
@@ -117,6 +125,9 @@ func (s *scanner) next() error {
 	}
 	m.member = int32(len(s.members))
 	s.members = append(s.members, m)
+	if s.body != nil {
+		return s.body(&s.members[m.member], s.r)
+	}
 	return nil
 }
 
