@@ -3,6 +3,7 @@ package imagefs
 import (
 	"archive/tar"
 	"context"
+	"errors"
 	"io"
 	"path"
 	"time"
@@ -27,30 +28,30 @@ import (
 // The layers are read once if first is 0 and no link makes that impossible, else
 // twice, and of layers[:first] only the headers. out gives the writer; it is called
 // again if writing has to begin anew, and what went to the writer before is void
-// then. All that is read is proven before Squash returns nil. Errors are those of
-// [Build] and of out and its writers.
-func Squash(ctx context.Context, f content.Fetcher, layers []Layer, first int, limits content.Limits, out func() (io.Writer, error)) error {
+// then. All that is read is proven before Squash returns the number of members. Errors are
+// those of [Build] and of out and its writers.
+func Squash(ctx context.Context, f content.Fetcher, layers []Layer, first int, limits content.Limits, out func() (io.Writer, error)) (int, error) {
 	limits = limits.WithDefaults()
 	if first < 0 || first >= len(layers) {
-		return content.Errorf(content.ErrInvalid, "an image of %d layers has none from the number %d on", len(layers), first+1)
+		return 0, content.Errorf(content.ErrInvalid, "an image of %d layers has none from the number %d on", len(layers), first+1)
 	}
 	if first == 0 {
-		if done, err := squashOnce(ctx, f, layers, limits, out); done || err != nil {
-			return err
+		if n, err := squashOnce(ctx, f, layers, limits, out); !errors.Is(err, errTwice) {
+			return n, err
 		}
 	}
 	return squashTwice(ctx, f, layers, first, limits, out)
 }
 
 // squashTwice reads the headers of all layers, and then the bodies that are left.
-func squashTwice(ctx context.Context, f content.Fetcher, layers []Layer, first int, limits content.Limits, out func() (io.Writer, error)) error {
+func squashTwice(ctx context.Context, f content.Fetcher, layers []Layer, first int, limits content.Limits, out func() (io.Writer, error)) (int, error) {
 	t, base, cleared, err := buildOn(ctx, f, layers, first, limits)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	w, err := out()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	c := changes{first: int32(first), cleared: cleared, bodies: map[int]File{}, kept: map[*inode]string{}}
 	c.keep("", t.root, base.root)
@@ -58,20 +59,20 @@ func squashTwice(ctx context.Context, f content.Fetcher, layers []Layer, first i
 	tw := tarx.NewWriter(w, time.Time{})
 	for _, member := range c.leading {
 		if err := tw.RawHeader(member); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	for i := len(layers) - 1; i >= 0; i-- {
 		if err := c.layerBodies(ctx, f, t, i, tw); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	for _, file := range c.files {
 		if err := tw.RawHeader(file.Header()); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return tw.Close()
+	return len(c.leading) + len(c.bodies) + len(c.files), tw.Close()
 }
 
 // buildOn is Build which also returns the tree of the layers below first, whose

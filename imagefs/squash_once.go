@@ -19,27 +19,25 @@ var errTwice = errors.New("the layers have to be read twice")
 // squashOnce is Squash of all layers in one pass, from the highest down: what a
 // member hides is known before lower layers come, so that a file that is not hidden
 // can be written as it is met. That goes by paths alone, which links may make wrong.
-// So at the end what was written is compared with what the merged layers hold; done
-// is false if that differs, or is sure to.
-func squashOnce(ctx context.Context, f content.Fetcher, layers []Layer, limits content.Limits, out func() (io.Writer, error)) (done bool, err error) {
+// So at the end what was written is compared with what the merged layers hold; it is
+// errTwice if that differs, or is sure to.
+func squashOnce(ctx context.Context, f content.Fetcher, layers []Layer, limits content.Limits, out func() (io.Writer, error)) (int, error) {
 	w, err := out()
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	o := onePass{w: tarx.NewWriter(w, time.Time{}), cover: cover{}}
 	room := newRoom(limits)
 	members, written := make([][]member, len(layers)), make([][]int32, len(layers))
+	n := 0
 	for i := len(layers) - 1; i >= 0; i-- {
 		o.skipped, o.written = map[string]bool{}, nil
 		s := scanner{room: room, body: o.member}
-		err := s.layer(ctx, f, layers[i], limits)
-		if errors.Is(err, errTwice) {
-			return false, nil
-		}
-		if err != nil {
-			return false, content.AtDigest(layers[i].Digest, err)
+		if err := s.layer(ctx, f, layers[i], limits); err != nil {
+			return 0, content.AtDigest(layers[i].Digest, err)
 		}
 		members[i], written[i] = s.members, o.written
+		n += len(o.written)
 		if i > 0 {
 			o.cover.add(s.members)
 		}
@@ -48,18 +46,22 @@ func squashOnce(ctx context.Context, f content.Fetcher, layers []Layer, limits c
 	if err == nil {
 		err = t.finish()
 	}
-	if err != nil || !t.hasWritten(members, written) {
-		return false, err
+	if err == nil && !t.hasWritten(members, written) {
+		err = errTwice
+	}
+	if err != nil {
+		return 0, err
 	}
 	for file := range t.Files() {
 		if file.Body >= 0 || !file.Listed() && !t.root.at(file.Path).isNew(nil) {
 			continue
 		}
 		if err := o.w.RawHeader(file.Header()); err != nil {
-			return false, err
+			return 0, err
 		}
+		n++
 	}
-	return true, o.w.Close()
+	return n, o.w.Close()
 }
 
 // hasWritten says whether the members written are those that hold the bodies of the

@@ -26,11 +26,14 @@ func squash(t *testing.T, s content.Fetcher, layers []imagefs.Layer, first int) 
 	t.Helper()
 	var buf bytes.Buffer
 	begun := 0
-	err := imagefs.Squash(context.Background(), s, layers, first, content.Limits{}, func() (io.Writer, error) {
+	n, err := imagefs.Squash(context.Background(), s, layers, first, content.Limits{}, func() (io.Writer, error) {
 		begun++
 		buf.Reset()
 		return &buf, nil
 	})
+	if err == nil && n != len(names(t, buf.Bytes())) {
+		t.Errorf("%d members were counted, %d are there", n, len(names(t, buf.Bytes())))
+	}
 	return buf.Bytes(), begun, err
 }
 
