@@ -23,8 +23,9 @@ type BaseFinder func(ctx context.Context, name string, digest content.Digest) (B
 
 // baseImage is the base for one platform.
 type baseImage struct {
-	Base // its Descriptor is the manifest's
-	im   *Image
+	Base                 // its Descriptor is the manifest's
+	whole content.Digest // of the index that it may be from
+	im    *Image
 }
 
 // recordedBase is what an image, its entry, or the indexes above it say of its base
@@ -111,7 +112,7 @@ func (im *Image) findBase(ctx context.Context, find BaseFinder) (Base, error) {
 // image reads the base of an image for a platform.
 func (b Base) image(ctx context.Context, p content.Platform, limits content.Limits) (*baseImage, error) {
 	d := b.Descriptor
-	if content.IsIndex(d.MediaType) {
+	if content.IsIndex(d.MediaType) || p.OS != "" {
 		var err error
 		if d, err = content.SelectPlatform(ctx, b.Fetch, d, p, limits); err != nil {
 			return nil, content.AtDigest(b.Descriptor.Digest, err)
@@ -131,8 +132,9 @@ func (b Base) image(ctx context.Context, p content.Platform, limits content.Limi
 	case c.Image == nil || !c.Image.IsImage():
 		return nil, content.AtDigest(d.Digest, content.Errorf(content.ErrUnsupported, "is no image that others can be built on"))
 	}
+	whole := b.Descriptor.Digest
 	b.Descriptor = d
-	return &baseImage{b, c.Image}, nil
+	return &baseImage{b, whole, c.Image}, nil
 }
 
 // checkPrefix says whether the layers of an image begin with those of its base: the

@@ -173,7 +173,7 @@ func (s *Squash) make(ctx context.Context, im *Image, first, last int) (squashed
 	if done, ok := s.made[key]; ok {
 		return done, nil
 	}
-	w := &squashWriter{ctx: ctx, job: im.Job, alg: algorithmFor(im.Algorithm, im.Layers[last-1].Descriptor.Digest), form: Form{Compression: compression}}
+	w := &squashWriter{ctx: ctx, job: im.Job, alg: algorithmFor(im.Algorithm, im.Layers[last-1].Descriptor.Digest), form: compression}
 	defer w.abort()
 	members, err := imagefs.Squash(ctx, im.Job.Source, layers, first-1, im.Job.Limits, w.begin)
 	if err != nil {

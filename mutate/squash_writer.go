@@ -7,7 +7,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/ocilayout/ocilayout/internal/compress"
 	"github.com/ocilayout/ocilayout/layout"
 
 	"github.com/ocilayout/ocilayout/content"
@@ -19,11 +18,11 @@ type squashWriter struct {
 	ctx  context.Context
 	job  *Job
 	alg  digest.Algorithm
-	form Form
+	form string // compression
 
 	blob  *layout.BlobWriter
 	plain hash.Hash
-	zip   io.WriteCloser // nil for a layer without compression
+	zip   io.WriteCloser
 }
 
 // begin drops what was written and gives a new writer.
@@ -33,30 +32,19 @@ func (w *squashWriter) begin() (_ io.Writer, err error) {
 		return nil, err
 	}
 	w.plain = digest.Canonical.Hash()
-	switch w.form.Compression {
-	case "gzip":
-		w.zip, err = compress.NewGzipWriter(w.blob, compress.GzipOptions{Level: w.form.Level})
-	case "zstd":
-		w.zip, err = compress.NewZstdWriter(w.blob, w.form.Level)
-	}
-	if err != nil {
+	if w.zip, err = newEncoder(w.blob, w.form, 0); err != nil {
 		w.zip = nil
 		return nil, err
 	}
-	if w.zip == nil {
-		return io.MultiWriter(w.plain, w.blob), nil
-	}
-	return io.MultiWriter(w.plain, w.zip), nil
+	return hashed{w.zip, w.plain}, nil
 }
 
 // commit stages the layer.
 func (w *squashWriter) commit(mediaType string) (squashed, error) {
-	if w.zip != nil {
-		zip := w.zip
-		w.zip = nil
-		if err := zip.Close(); err != nil {
-			return squashed{}, err
-		}
+	zip := w.zip
+	w.zip = nil
+	if err := zip.Close(); err != nil {
+		return squashed{}, err
 	}
 	d, size, err := w.blob.Commit()
 	return squashed{content.Descriptor{MediaType: mediaType, Digest: d, Size: size}, digest.NewDigest(digest.Canonical, w.plain)}, err
