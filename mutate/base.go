@@ -3,11 +3,13 @@ package mutate
 import (
 	"context"
 	"errors"
+	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/internal/rawjson"
+	"github.com/ocilayout/ocilayout/layout"
 )
 
 // A Base is an image that others are built on, or an index of such images.
@@ -164,4 +166,21 @@ func (b Base) label() string {
 		return b.Name
 	}
 	return b.Descriptor.Digest.String()
+}
+
+// FindBase finds bases in layouts, in the first one that has what is asked for.
+func FindBase(layouts ...*layout.Reader) BaseFinder {
+	return func(ctx context.Context, name string, digest content.Digest) (Base, error) {
+		ref := layout.Reference{Digest: digest}
+		if digest == "" {
+			ref.Name = name
+		}
+		for _, l := range layouts {
+			e, err := l.Lookup(ctx, ref)
+			if err == nil || !errors.Is(err, content.ErrNotFound) {
+				return Base{Fetch: l, Descriptor: e.Descriptor, Name: name}, err
+			}
+		}
+		return Base{}, content.Errorf(content.ErrNotFound, "%s is not in the layout", strings.TrimSuffix(name+"@"+digest.String(), "@"))
+	}
 }

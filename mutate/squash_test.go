@@ -1,7 +1,6 @@
 package mutate_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -167,17 +166,8 @@ func TestSquashOfAnIndex(t *testing.T) {
 	}
 }
 
-// finder finds bases in l by digest and by name.
-func finder(l *layout.Layout) mutate.BaseFinder {
-	return func(ctx context.Context, name string, digest content.Digest) (mutate.Base, error) {
-		ref := layout.Reference{Digest: digest}
-		if digest == "" {
-			ref.Name = name
-		}
-		e, err := l.Lookup(ctx, ref)
-		return mutate.Base{Fetch: l, Descriptor: e.Descriptor, Name: name}, err
-	}
-}
+// finder finds bases in l.
+func finder(l *layout.Layout) mutate.BaseFinder { return mutate.FindBase(l.Reader) }
 
 func onBase(base content.Descriptor) map[string]string {
 	return map[string]string{ocispec.AnnotationBaseImageName: "base", ocispec.AnnotationBaseImageDigest: base.Digest.String()}

@@ -24,6 +24,8 @@ var commands = []func() *command{
 	copyCommand,
 	importCommand,
 	exportCommand,
+	squashCommand,
+	rebaseCommand,
 	attachCommand,
 	detachCommand,
 	referrersCommand,
