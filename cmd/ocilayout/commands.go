@@ -26,6 +26,7 @@ var commands = []func() *command{
 	exportCommand,
 	squashCommand,
 	rebaseCommand,
+	appendCommand,
 	attachCommand,
 	detachCommand,
 	referrersCommand,
