@@ -43,6 +43,9 @@ func Squash(ctx context.Context, f content.Fetcher, layers []Layer, first int, l
 	return squashTwice(ctx, f, layers, first, limits, out)
 }
 
+// copySize is how much of a body is copied at a time.
+const copySize = 128 << 10
+
 // squashTwice reads the headers of all layers, and then the bodies that are left.
 func squashTwice(ctx context.Context, f content.Fetcher, layers []Layer, first int, limits content.Limits, out func() (io.Writer, error)) (int, error) {
 	t, base, cleared, err := buildOn(ctx, f, layers, first, limits)
@@ -53,7 +56,7 @@ func squashTwice(ctx context.Context, f content.Fetcher, layers []Layer, first i
 	if err != nil {
 		return 0, err
 	}
-	c := changes{first: int32(first), cleared: cleared, bodies: map[int]File{}, kept: map[*inode]string{}}
+	c := changes{first: int32(first), cleared: cleared, bodies: map[int]File{}, kept: map[*inode]string{}, buf: make([]byte, copySize)}
 	c.keep("", t.root, base.root)
 	c.compare("", t.root, base.root)
 	tw := tarx.NewWriter(w, time.Time{})
@@ -105,6 +108,7 @@ type changes struct {
 	leading []*tar.Header // members that come before all bodies
 	bodies  map[int]File
 	files   []File // all others
+	buf     []byte
 }
 
 // keep finds the names that files of lower layers have kept.
@@ -210,7 +214,7 @@ func (c *changes) layerBodies(ctx context.Context, f content.Fetcher, t *Tree, l
 		if err := w.RawHeader(c.bodies[body].Header()); err != nil {
 			return err
 		}
-		_, err := io.Copy(w, r)
+		_, err := io.CopyBuffer(w, r, c.buf)
 		return err
 	})
 	return content.AtDigest(t.layers[layer].Digest, err)

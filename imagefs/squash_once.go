@@ -26,7 +26,7 @@ func squashOnce(ctx context.Context, f content.Fetcher, layers []Layer, limits c
 	if err != nil {
 		return 0, err
 	}
-	o := onePass{w: tarx.NewWriter(w, time.Time{}), cover: cover{}}
+	o := onePass{w: tarx.NewWriter(w, time.Time{}), cover: cover{}, buf: make([]byte, copySize)}
 	room := newRoom(limits)
 	members, written := make([][]member, len(layers)), make([][]int32, len(layers))
 	n := 0
@@ -101,6 +101,7 @@ type onePass struct {
 	cover   cover
 	skipped map[string]bool // files of the layer that are hidden
 	written []int32         // members of the layer
+	buf     []byte
 }
 
 func (o *onePass) member(m *member, r io.Reader) error {
@@ -118,7 +119,7 @@ func (o *onePass) member(m *member, r io.Reader) error {
 		if err := o.w.RawHeader(File{Path: m.name, Body: 0, inode: &m.inode}.Header()); err != nil {
 			return err
 		}
-		_, err := io.Copy(o.w, r)
+		_, err := io.CopyBuffer(o.w, r, o.buf)
 		return err
 	case m.kind == tar.TypeLink && !hidden:
 		if target, err := cleanName(m.linkname); err == nil && o.skipped[target] {
