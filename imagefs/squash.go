@@ -19,11 +19,10 @@ import (
 // only. Above other layers it keeps an opaque directory opaque, and a whiteout for
 // all that it hides of them; with nothing below there are none of either.
 //
-// The order of the members is fixed, and no directory comes after what is in it but
-// those whose files have bytes: a file may be there before the directory it is in,
-// whose attributes are set by the last member that has to do with it. Where a
-// directory takes the place of something else in lower layers it comes first, and
-// once more at the end.
+// The order of the members is fixed: whiteouts, files that have bytes, and all others,
+// a directory behind what is in it. So its time is right also where that is set at
+// once, or where a directory that no layer lists has to be made in it. One that takes
+// the place of something else in lower layers comes before everything, too.
 //
 // The layers are read once if first is 0 and no link makes that impossible, else
 // twice, and of layers[:first] only the headers. out gives the writer; it is called
@@ -56,7 +55,7 @@ func squashTwice(ctx context.Context, f content.Fetcher, layers []Layer, first i
 	if err != nil {
 		return 0, err
 	}
-	c := changes{first: int32(first), cleared: cleared, bodies: map[int]File{}, kept: map[*inode]string{}, buf: make([]byte, copySize)}
+	c := newChanges(first, cleared)
 	c.keep("", t.root, base.root)
 	c.compare("", t.root, base.root)
 	tw := tarx.NewWriter(w, time.Time{})
@@ -103,12 +102,17 @@ func buildOn(ctx context.Context, f content.Fetcher, layers []Layer, first int, 
 type changes struct {
 	first   int32 // the lowest layer that makes changes
 	cleared map[*node]bool
-	// kept are files of lower layers that still have a name there.
+	// kept are the names under which files with several are to be found: one that they
+	// still have in lower layers, or that of the member that they are.
 	kept    map[*inode]string
 	leading []*tar.Header // members that come before all bodies
 	bodies  map[int]File
 	files   []File // all others
 	buf     []byte
+}
+
+func newChanges(first int, cleared map[*node]bool) *changes {
+	return &changes{first: int32(first), cleared: cleared, kept: map[*inode]string{}, bodies: map[int]File{}, buf: make([]byte, copySize)}
 }
 
 // keep finds the names that files of lower layers have kept.
@@ -137,9 +141,7 @@ func (c *changes) compare(dir string, n, base *node) {
 		c.leading = append(c.leading, at.Header())
 		base = nil
 	}
-	if replaces || n.isNew(base) {
-		c.files = append(c.files, at)
-	}
+	listed := replaces || n.isNew(base)
 	if c.cleared[n] {
 		c.leading = append(c.leading, whiteout(join(dir, ".wh..wh..opq")))
 		base = nil
@@ -163,6 +165,9 @@ func (c *changes) compare(dir string, n, base *node) {
 			c.file(join(dir, name), child)
 		}
 	}
+	if listed {
+		c.files = append(c.files, at)
+	}
 }
 
 // isNew says whether a directory is to be listed: it is other than base, the one
@@ -180,7 +185,7 @@ func (n *node) isNew(base *node) bool {
 func (c *changes) file(path string, n *node) {
 	f := File{Path: path, Body: int(n.body), inode: n.inode}
 	if n.links > 1 {
-		if to := c.kept[n.inode]; to != "" {
+		if to := c.kept[n.inode]; to != "" && to != path {
 			f.Link, f.Body = to, -1
 		} else {
 			c.kept[n.inode] = path

@@ -46,28 +46,25 @@ func squashOnce(ctx context.Context, f content.Fetcher, layers []Layer, limits c
 	if err == nil {
 		err = t.finish()
 	}
-	if err == nil && !t.hasWritten(members, written) {
-		err = errTwice
-	}
 	if err != nil {
 		return 0, err
 	}
-	for file := range t.Files() {
-		if file.Body >= 0 || !file.Listed() && !t.root.at(file.Path).isNew(nil) {
-			continue
-		}
+	c := newChanges(0, nil)
+	if !c.hasWritten(t, members, written) {
+		return 0, errTwice
+	}
+	c.compare("", t.root, newMerger(room).root)
+	for _, file := range c.files {
 		if err := o.w.RawHeader(file.Header()); err != nil {
 			return 0, err
 		}
-		n++
 	}
-	return n, o.w.Close()
+	return n + len(c.files), o.w.Close()
 }
 
 // hasWritten says whether the members written are those that hold the bodies of the
-// tree, each under a name that it has there. That becomes its first one, which
-// other names are links to.
-func (t *Tree) hasWritten(members [][]member, written [][]int32) bool {
+// tree, each under a name that it has there. Other names are links to that.
+func (c *changes) hasWritten(t *Tree, members [][]member, written [][]int32) bool {
 	for i, wanted := range t.wanted {
 		if !slices.EqualFunc(wanted, written[i], func(w want, member int32) bool { return w.member == member }) {
 			return false
@@ -78,7 +75,7 @@ func (t *Tree) hasWritten(members [][]member, written [][]int32) bool {
 				return false
 			}
 			if m.links > 1 {
-				m.path = m.name
+				c.kept[&m.inode] = m.name
 			}
 		}
 	}
