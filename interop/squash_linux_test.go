@@ -160,3 +160,24 @@ func xattr(t *testing.T, path string) string {
 	}
 	return string(bytes.Clone(value[:n]))
 }
+
+// TestSkopeoCopiesSquashes: skopeo proves every blob on the way.
+func TestSkopeoCopiesSquashes(t *testing.T) {
+	skopeo := testkit.Client(t, "skopeo")
+	dir := file(t, "layout")
+	l := build.NewLayout()
+	one := func(name string) build.Layer { return build.Layer{Files: []build.File{build.Text(name, name)}} }
+	l.Tag("old", l.Image(build.Image{Layers: []build.Layer{one("os")}}))
+	l.Tag("next", l.Image(build.Image{Layers: []build.Layer{one("system")}}))
+	l.Tag("app", l.Image(build.Image{Layers: []build.Layer{one("os"), one("a"), one("b")}}))
+	if err := l.WriteDir(dir); err != nil {
+		t.Fatal(err)
+	}
+	checked(t, dir)
+	us(t, "squash", dir+":app", "--layers", "2-", "--tag", "squashed", "-q")
+	us(t, "rebase", dir+":squashed", "--old-base", ":old", "--new-base", ":next", "--tag", "rebased", "-q")
+	us(t, "append", dir+":next", t.TempDir(), "--tag", "appended", "-q")
+	for _, name := range []string{"squashed", "rebased", "appended"} {
+		copies(t, skopeo, "oci:"+dir+":"+name) // of two layers each
+	}
+}
