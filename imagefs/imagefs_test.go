@@ -167,23 +167,26 @@ func TestMerge(t *testing.T) {
 	}
 }
 
+// refusals are layers that no image may have.
+var refusals = []struct {
+	name string
+	tar  []byte
+	want error
+}{
+	{"a name that leads out", of(text("../a")), content.ErrRefused},
+	{"a name that leads out later", of(text("a/../../b")), content.ErrRefused},
+	{"a hard link to nothing", of(build.Hardlink("a", "b")), content.ErrCorrupt},
+	{"a hard link to a directory", of(build.Dir("d"), build.Hardlink("a", "d")), content.ErrCorrupt},
+	{"a hard link that leads out", of(build.Hardlink("a", "../b")), content.ErrRefused},
+	{"a loop of links", of(build.Symlink("a", "b"), build.Symlink("b", "a"), text("a/x")), content.ErrCorrupt},
+	{"links that grow", of(build.Symlink("a", strings.Repeat("a/", 2000)), text("a/x")), content.ErrCorrupt},
+	{"a root that is a file", of(build.Symlink(".", "x")), content.ErrCorrupt},
+	{"no tar", bytes.Repeat([]byte("x"), 2000), content.ErrCorrupt},
+	{"cut off", of(build.File{Name: "a", Body: make([]byte, 5000)})[:1000], content.ErrCorrupt},
+}
+
 func TestRefused(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		tar  []byte
-		want error
-	}{
-		{"a name that leads out", of(text("../a")), content.ErrRefused},
-		{"a name that leads out later", of(text("a/../../b")), content.ErrRefused},
-		{"a hard link to nothing", of(build.Hardlink("a", "b")), content.ErrCorrupt},
-		{"a hard link to a directory", of(build.Dir("d"), build.Hardlink("a", "d")), content.ErrCorrupt},
-		{"a hard link that leads out", of(build.Hardlink("a", "../b")), content.ErrRefused},
-		{"a loop of links", of(build.Symlink("a", "b"), build.Symlink("b", "a"), text("a/x")), content.ErrCorrupt},
-		{"links that grow", of(build.Symlink("a", strings.Repeat("a/", 2000)), text("a/x")), content.ErrCorrupt},
-		{"a root that is a file", of(build.Symlink(".", "x")), content.ErrCorrupt},
-		{"no tar", bytes.Repeat([]byte("x"), 2000), content.ErrCorrupt},
-		{"cut off", of(build.File{Name: "a", Body: make([]byte, 5000)})[:1000], content.ErrCorrupt},
-	} {
+	for _, tt := range refusals {
 		t.Run(tt.name, func(t *testing.T) {
 			s, layers := stack(tt.tar)
 			if got, err := listing(t, s, layers); !errors.Is(err, tt.want) {

@@ -99,11 +99,15 @@ type onePass struct {
 	skipped map[string]bool // files of the layer that are hidden
 	written []int32         // members of the layer
 	buf     []byte
+	steps   int // how many directories the members lead through
 }
 
 func (o *onePass) member(m *member, r io.Reader) error {
 	if _, _, ok := m.isMark(); ok || m.isDir() {
 		return nil
+	}
+	if o.steps += strings.Count(m.name, "/"); o.steps > maxSteps {
+		return errTwice // which will refuse it
 	}
 	hidden := o.cover.hides(m.name)
 	switch {

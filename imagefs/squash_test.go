@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -110,6 +111,21 @@ func TestSquash(t *testing.T) {
 			}
 			if begun != tt.begun {
 				t.Errorf("writing began %d times, not %d", begun, tt.begun)
+			}
+		})
+	}
+}
+
+// TestSquashRefusesLayers: what no image may have makes no layer either, also in layers
+// that are only read to know what they have.
+func TestSquashRefusesLayers(t *testing.T) {
+	for _, tt := range refusals {
+		t.Run(tt.name, func(t *testing.T) {
+			s, layers := stack(tt.tar, of(text("top")))
+			for first := range layers {
+				if _, _, err := squash(t, s, layers, first); !errors.Is(err, tt.want) {
+					t.Errorf("from %d: %v, want %v", first, err, tt.want)
+				}
 			}
 		})
 	}

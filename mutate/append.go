@@ -34,6 +34,14 @@ func (a Append) Image(ctx context.Context, im *Image) error {
 	return nil
 }
 
+// Index corrects what an index says of the base of its images.
+func (a Append) Index(_ context.Context, ix *Index) error {
+	if a.Record {
+		ix.recordBase(a.Name, ix.Descriptor.Digest)
+	}
+	return nil
+}
+
 // ParseLayer reads a layer as [ParseLayerAdd] does, or as the path of a tar or of a
 // directory. A path that begins like one of the former, such as tar=x, is said with
 // "./" in front.

@@ -81,18 +81,29 @@ func setAnnotation(o *rawjson.Object, key, value string) {
 // what the image is built on; "" and "" removes what is there. Docker's manifests
 // have no annotations.
 func (im *Image) recordBase(name string, digest content.Digest) {
-	where := []*rawjson.Object{im.Entry}
 	if im.MediaType != content.DockerManifest {
-		where = append(where, im.Manifest)
+		setBase(im.Manifest, name, digest)
 	}
-	for _, o := range where {
-		a := annotationsOf(o)
-		if o == im.Entry && a.Get(ocispec.AnnotationBaseImageName) == nil && a.Get(ocispec.AnnotationBaseImageDigest) == nil {
-			continue
-		}
-		setAnnotation(o, ocispec.AnnotationBaseImageName, name)
-		setAnnotation(o, ocispec.AnnotationBaseImageDigest, digest.String())
+	correctBase(im.Entry, name, digest)
+}
+
+// recordBase notes what the images of the index are built on where it said something
+// about that.
+func (ix *Index) recordBase(name string, digest content.Digest) {
+	correctBase(ix.Manifest, name, digest)
+	correctBase(ix.Entry, name, digest)
+}
+
+func correctBase(o *rawjson.Object, name string, digest content.Digest) {
+	a := annotationsOf(o)
+	if a.Get(ocispec.AnnotationBaseImageName) != nil || a.Get(ocispec.AnnotationBaseImageDigest) != nil {
+		setBase(o, name, digest)
 	}
+}
+
+func setBase(o *rawjson.Object, name string, digest content.Digest) {
+	setAnnotation(o, ocispec.AnnotationBaseImageName, name)
+	setAnnotation(o, ocispec.AnnotationBaseImageDigest, digest.String())
 }
 
 // findBase finds the base that the annotations of an image name. There are none:

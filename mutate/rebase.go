@@ -9,6 +9,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/internal/rawjson"
 	"github.com/ocilayout/ocilayout/layout"
 )
 
@@ -56,6 +57,32 @@ func (r *Rebase) Image(ctx context.Context, im *Image) error {
 	}
 	im.recordBase(to.Name, to.Descriptor.Digest)
 	return nil
+}
+
+// Index brings up to date what an index says of the base of its images.
+func (r *Rebase) Index(ctx context.Context, ix *Index) error {
+	next := r.New
+	if name := baseName(ix.Manifest, ix.Entry); next == nil && name != "" {
+		found, err := r.Find(ctx, name, "")
+		if err != nil {
+			return content.At("new base", err)
+		}
+		next = &found
+	}
+	if next != nil {
+		ix.recordBase(next.Name, next.Descriptor.Digest)
+	}
+	return nil
+}
+
+// baseName is the first name of a base that is noted.
+func baseName(where ...*rawjson.Object) string {
+	for _, o := range where {
+		if name := annotationsOf(o).GetString(ocispec.AnnotationBaseImageName); name != "" {
+			return name
+		}
+	}
+	return ""
 }
 
 // move replaces what an image has of one base by another.

@@ -176,14 +176,20 @@ func TestRebaseOfAnIndex(t *testing.T) {
 		apps = append(apps, l.Image(build.Image{Platform: p, Layers: []build.Layer{textLayer("os", "1 "+p.Architecture), textLayer("app", "a")}}))
 	}
 	old, next := l.Index(olds...), l.Index(nexts...)
-	l.Tag("v1", l.Index(apps...))
+	l.Tag("base", next)
+	whole := build.IndexOf(apps...)
+	whole.Annotations = onBase(old) // it speaks for its images
+	l.Tag("v1", l.JSON(ocispec.MediaTypeImageIndex, whole))
 	dst := opened(t, l)
-	saved, err := tryApply(t, dst, mutate.Edit{Change: &mutate.Rebase{New: &mutate.Base{Fetch: dst, Descriptor: next, Name: "os"}, Old: &mutate.Base{Fetch: dst, Descriptor: old}}})
+	saved, err := tryApply(t, dst, mutate.Edit{On: mutate.Selector{All: true}, Change: &mutate.Rebase{Find: finder(dst)}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var index ocispec.Index
 	decode(t, blob(t, dst, saved.Entry.Descriptor), &index)
+	if index.Annotations[ocispec.AnnotationBaseImageDigest] != next.Digest.String() {
+		t.Errorf("the index is recorded to be on %v", index.Annotations)
+	}
 	for i, d := range index.Manifests {
 		m, _ := readImage(t, dst, d)
 		base, _ := readImage(t, dst, nexts[i])

@@ -27,7 +27,8 @@ type Squash struct {
 	// Find finds the base that annotations name, for AboveBase.
 	Find BaseFinder
 
-	made map[string]squashed // what became of the same layers in another image
+	made     map[string]squashed // what became of the same layers in another image
+	baseless bool                // the base of an image is squashed
 }
 
 type squashed struct {
@@ -86,6 +87,15 @@ func (s *Squash) Image(ctx context.Context, im *Image) error {
 	return nil
 }
 
+// Index takes out what an index says of a base that its images do not begin with any
+// more.
+func (s *Squash) Index(_ context.Context, ix *Index) error {
+	if s.baseless {
+		ix.recordBase("", "")
+	}
+	return nil
+}
+
 // layers are the numbers of the first and last layer to squash in an image.
 func (s *Squash) layers(ctx context.Context, im *Image) (first, last int, err error) {
 	first, last = max(s.First, 1), s.Last
@@ -137,6 +147,7 @@ func (s *Squash) checkBase(ctx context.Context, im *Image, first int) error {
 	}
 	if !stays {
 		im.recordBase("", "")
+		s.baseless = true
 		im.Job.Warn("the result does not begin with the layers of its base %s any more, and does not name it", Base{Name: name, Descriptor: content.Descriptor{Digest: digest}}.label())
 	}
 	return nil
@@ -184,7 +195,7 @@ func (s *Squash) make(ctx context.Context, im *Image, first, last int) (squashed
 		return squashed{}, err
 	}
 	r := im.Job.Report
-	r.LayersRead += last - first + 1
+	r.LayersRead += last // those below too, to know what there is to hide
 	r.Layers = append(r.Layers, LayerReport{New: done.desc.Digest, DiffID: done.diffID, Size: done.desc.Size, Members: members})
 	if s.made == nil {
 		s.made = map[string]squashed{}

@@ -234,3 +234,30 @@ func TestSquashRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestIndexesSpeakForTheirImages: what an index says of a base is corrected too.
+func TestIndexesSpeakForTheirImages(t *testing.T) {
+	l := build.NewLayout()
+	base := l.Image(build.Image{Layers: stacked()[:2]})
+	l.Tag("base", base)
+	index := build.IndexOf(l.Image(build.Image{Layers: stacked()}))
+	index.Annotations = onBase(base)
+	root := l.JSON(ocispec.MediaTypeImageIndex, index)
+	l.Tag("v1", root)
+	for _, tt := range []struct {
+		change mutate.Change
+		want   string
+	}{
+		{&mutate.Squash{First: 3}, base.Digest.String()},
+		{&mutate.Squash{}, ""},
+		{mutate.Append{Layers: []mutate.LayerAdd{{Dir: t.TempDir()}}}, base.Digest.String()},
+		{mutate.Append{Layers: []mutate.LayerAdd{{Dir: t.TempDir()}}, Record: true, Name: "v1"}, root.Digest.String()},
+	} {
+		dst, saved := edited(t, l, mutate.Edit{On: mutate.Selector{All: true}, Change: tt.change})
+		var got ocispec.Index
+		decode(t, blob(t, dst, saved.Entry.Descriptor), &got)
+		if got.Annotations[ocispec.AnnotationBaseImageDigest] != tt.want {
+			t.Errorf("%+v: base %v, want %s", tt.change, got.Annotations, tt.want)
+		}
+	}
+}

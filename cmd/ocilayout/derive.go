@@ -62,7 +62,7 @@ func (e *env) derive(ctx context.Context, l *layout.Layout, ref layout.Reference
 	}
 	b := l.Batch()
 	defer closing(b, &err)
-	report, err := mutate.Apply(ctx, b, entry, []mutate.Edit{{Change: c}}, mutate.Options{Limits: l.Limits()})
+	report, err := mutate.Apply(ctx, b, entry, []mutate.Edit{{On: mutate.Selector{All: true}, Change: c}}, mutate.Options{Limits: l.Limits()})
 	if err != nil {
 		return nil, err
 	}
