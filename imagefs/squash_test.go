@@ -116,6 +116,37 @@ func TestSquash(t *testing.T) {
 	}
 }
 
+// tally counts how often each layer is opened.
+type tally struct {
+	store
+	sync.Mutex
+	opened map[content.Digest]int
+}
+
+func (c *tally) Fetch(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
+	c.Lock()
+	c.opened[d.Digest]++
+	c.Unlock()
+	return c.store.Fetch(ctx, d)
+}
+
+// TestSquashReads: all layers are read once, those of a range twice, and those below
+// it once.
+func TestSquashReads(t *testing.T) {
+	s, layers := stack(of(text("a")), of(text("b")), of(text("c"), text(".wh.a")))
+	for first, want := range [][]int{{1, 1, 1}, {1, 2, 2}, {1, 1, 2}} {
+		c := &tally{store: s, opened: map[content.Digest]int{}}
+		if _, _, err := squash(t, c, layers, first); err != nil {
+			t.Fatal(err)
+		}
+		for i, l := range layers {
+			if got := c.opened[l.Digest]; got != want[i] {
+				t.Errorf("from %d: layer %d is opened %d times, not %d", first, i, got, want[i])
+			}
+		}
+	}
+}
+
 // TestSquashRefusesLayers: what no image may have makes no layer either, also in layers
 // that are only read to know what they have.
 func TestSquashRefusesLayers(t *testing.T) {
