@@ -27,7 +27,7 @@ import (
 // The layers are read once if first is 0 and no link makes that impossible, else
 // twice, and of layers[:first] only the headers. out gives the writer; it is called
 // again if writing has to begin anew, and what went to the writer before is void
-// then. All that is read is proven before Squash returns the number of members. Errors are
+// then. All layers are proven before Squash returns the number of members. Errors are
 // those of [Build] and of out and its writers.
 func Squash(ctx context.Context, f content.Fetcher, layers []Layer, first int, limits content.Limits, out func() (io.Writer, error)) (int, error) {
 	limits = limits.WithDefaults()
@@ -55,7 +55,7 @@ func squashTwice(ctx context.Context, f content.Fetcher, layers []Layer, first i
 	if err != nil {
 		return 0, err
 	}
-	c := newChanges(first, cleared)
+	c := newChanges(cleared)
 	c.keep("", t.root, base.root)
 	c.compare("", t.root, base.root)
 	tw := tarx.NewWriter(w, time.Time{})
@@ -100,8 +100,7 @@ func buildOn(ctx context.Context, f content.Fetcher, layers []Layer, first int, 
 
 // changes are what makes one tree of another.
 type changes struct {
-	first   int32 // the lowest layer that makes changes
-	cleared map[*node]bool
+	cleared map[*node]bool // directories that are opaque
 	// kept are the names under which files with several are to be found: one that they
 	// still have in lower layers, or that of the member that they are.
 	kept    map[*inode]string
@@ -111,8 +110,8 @@ type changes struct {
 	buf     []byte
 }
 
-func newChanges(first int, cleared map[*node]bool) *changes {
-	return &changes{first: int32(first), cleared: cleared, kept: map[*inode]string{}, bodies: map[int]File{}, buf: make([]byte, copySize)}
+func newChanges(cleared map[*node]bool) *changes {
+	return &changes{cleared: cleared, kept: map[*inode]string{}, bodies: map[int]File{}, buf: make([]byte, copySize)}
 }
 
 // keep finds the names that files of lower layers have kept.
@@ -203,8 +202,7 @@ func whiteout(name string) *tar.Header {
 	return &tar.Header{Typeflag: tar.TypeReg, Name: name, ModTime: time.Unix(0, 0)}
 }
 
-// layerBodies writes the files whose bytes a layer holds. Layers that are changes
-// are read in any case, to be proven.
+// layerBodies writes the files whose bytes a layer holds.
 func (c *changes) layerBodies(ctx context.Context, f content.Fetcher, t *Tree, layer int, w *tarx.Writer) error {
 	var wanted []want
 	for _, body := range t.wanted[layer] {
@@ -212,7 +210,7 @@ func (c *changes) layerBodies(ctx context.Context, f content.Fetcher, t *Tree, l
 			wanted = append(wanted, body)
 		}
 	}
-	if len(wanted) == 0 && int32(layer) < c.first {
+	if len(wanted) == 0 {
 		return nil
 	}
 	err := t.layerBodies(ctx, f, t.layers[layer], wanted, func(body int, r io.Reader) error {

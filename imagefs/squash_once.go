@@ -49,7 +49,7 @@ func squashOnce(ctx context.Context, f content.Fetcher, layers []Layer, limits c
 	if err != nil {
 		return 0, err
 	}
-	c := newChanges(0, nil)
+	c := newChanges(nil)
 	if !c.hasWritten(t, members, written) {
 		return 0, errTwice
 	}

@@ -224,6 +224,12 @@ func (r random) layer(serial *int) []byte {
 			f = build.Text(dir+".wh."+strings.ReplaceAll(base, "/", ""), "")
 		default:
 			f = build.Text(f.Name+"/.wh..wh..opq", "")
+			if r.IntN(8) == 0 {
+				f.Name = ".wh..wh..opq"
+			}
+		}
+		if r.IntN(40) == 0 {
+			f = build.File{Name: "./", Type: tar.TypeDir, Mode: 0o700 + int64(r.IntN(8)), Time: f.Time}
 		}
 		files = append(files, f)
 	}
