@@ -133,13 +133,13 @@ func (s *Squash) checkBase(ctx context.Context, im *Image, first int) error {
 	stays := first > 1
 	if stays && s.Find != nil {
 		base, err := im.findBase(ctx, s.Find)
-		if errors.Is(err, content.ErrNotFound) {
+		var b *baseImage
+		if err == nil {
+			b, err = base.image(ctx, im.Platform, im.Job.Limits)
+		}
+		if errors.Is(err, content.ErrNotFound) || errors.Is(err, content.ErrMissing) {
 			return nil
 		}
-		if err != nil {
-			return err
-		}
-		b, err := base.image(ctx, im.Platform, im.Job.Limits)
 		if err != nil {
 			return err
 		}

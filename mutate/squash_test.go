@@ -208,6 +208,29 @@ func TestSquashAboveBase(t *testing.T) {
 	}
 }
 
+// TestSquashWithoutTheBase: a base that is not there does not stand in the way.
+func TestSquashWithoutTheBase(t *testing.T) {
+	absent := build.Descriptor(ocispec.MediaTypeImageManifest, []byte("absent"))
+	l := build.NewLayout()
+	sparse := l.Index(content.Descriptor{MediaType: absent.MediaType, Digest: absent.Digest, Size: absent.Size, Platform: &content.Platform{OS: "linux", Architecture: "amd64"}})
+	l.Tag("sparse", sparse)
+	other := l.Index(l.Image(build.Image{Platform: content.Platform{OS: "linux", Architecture: "s390x"}}))
+	l.Tag("other", other)
+	for _, base := range []content.Descriptor{absent, sparse, other} {
+		l.Entries = l.Entries[:2]
+		l.Tag("v1", l.Image(build.Image{Layers: stacked(), Annotations: onBase(base)}))
+		dst := opened(t, l)
+		saved, err := tryApply(t, dst, mutate.Edit{Change: &mutate.Squash{First: 3, Find: finder(dst)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, _ := readImage(t, dst, saved.Entry.Descriptor)
+		if m.Annotations[ocispec.AnnotationBaseImageDigest] != base.Digest.String() || len(saved.Warnings) > 0 {
+			t.Errorf("annotations %v, warnings %v", m.Annotations, saved.Warnings)
+		}
+	}
+}
+
 func TestSquashRefuses(t *testing.T) {
 	l := build.NewLayout()
 	other := l.Image(build.Image{Layers: []build.Layer{{Files: []build.File{build.Text("other", "x")}}}})
