@@ -126,6 +126,34 @@ func TestPodmanMountsSquashes(t *testing.T) {
 	}
 }
 
+// TestContainerdMountsSquashes: so does containerd's.
+func TestContainerdMountsSquashes(t *testing.T) {
+	c := startContainerd(t, "containerd2", "ctr2", 3)
+	dir, ranges := squashes(t)
+	mount := func(t *testing.T, name string) string {
+		c.t = t
+		archive, root := file(t, "image.tar"), t.TempDir()
+		us(t, "export", dir+":"+name, archive, "--to", "docker")
+		c.load(archive)
+		c.run("images", "mount", "--snapshotter", "native", name, root)
+		t.Cleanup(func() {
+			c.t = t
+			c.run("images", "unmount", "--snapshotter", "native", "--rm", root)
+		})
+		return root
+	}
+	for name, list := range ranges {
+		whole := squashName(name, 0, 0)
+		us(t, "tag", dir+":"+name, whole, "-q")
+		want := mount(t, whole)
+		for _, r := range list {
+			t.Run(squashName(name, r[0], r[1]), func(t *testing.T) {
+				sameTree(t, mount(t, squashName(name, r[0], r[1])), want)
+			})
+		}
+	}
+}
+
 // sameTree compares all that a file has. The times of directories that no layer lists
 // are those of unpacking, and any will do.
 func sameTree(t *testing.T, got, want string) {
