@@ -38,12 +38,12 @@ func appendCommand() *command {
 				return nil, err
 			}
 			defer closing(l, &err)
-			return e.derive(ctx, l, ref, f, func(layout.Entry) (mutate.Change, error) {
+			return e.derive(ctx, l, ref, f, func() ([]mutate.Edit, error) {
 				named, err := l.Lookup(ctx, ref)
 				a.Name = named.Name()
 				tag, _, _ := layout.NormalizeName(f.tag)
 				a.Record = f.tag != "" && tag != a.Name
-				return a, err
+				return everywhere(a, err)
 			})
 		},
 	}

@@ -3,11 +3,12 @@ package main
 import (
 	"context"
 
-	"github.com/urfave/cli/v2"
+	"github.com/ocilayout/ocilayout/mutate"
 )
 
 func mutateCommand() *command {
-	var f mutateFlags
+	var f deriveFlags
+	var list ordered
 	return &command{
 		name:  "mutate",
 		args:  "REF",
@@ -23,14 +24,13 @@ func mutateCommand() *command {
 			{"A variable for one platform of an index, and an annotation for all and the index.", "ocilayout mutate images:app --replace --env '[linux/arm64]LD_PRELOAD=' --annotation '[*]team=base'"},
 			{"Docker's media types, for a registry that knows no others.", "ocilayout mutate images:app --tag app:docker --to-docker"},
 		},
-		flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "tag", Destination: &f.tag, Usage: "call the result `NAME`; the old image keeps its names"},
-			&cli.BoolFlag{Name: "replace", Destination: &f.replace, Usage: "put the result in the place of the old image, under its name"},
-			&cli.StringFlag{Name: "platform", Destination: &f.platform, Usage: "take the image for `PLATFORM` out of an index, and edit it alone; needs --tag"},
-		}, editFlags(&f.list)...),
+		flags:  append(f.flags(), editFlags(&list)...),
 		report: true,
 		run: func(ctx context.Context, e *env, args []string) (_ any, err error) {
-			if err := f.check(); err != nil {
+			if len(list) == 0 {
+				return nil, &usageError{"mutate needs an edit", "mutate"}
+			}
+			if err := f.check("mutate"); err != nil {
 				return nil, err
 			}
 			l, ref, err := e.openWriter(args[0])
@@ -38,7 +38,9 @@ func mutateCommand() *command {
 				return nil, err
 			}
 			defer closing(l, &err)
-			return e.mutate(ctx, l, ref, f)
+			var open closers
+			defer func() { closing(open, &err) }()
+			return e.derive(ctx, l, ref, f, func() ([]mutate.Edit, error) { return e.edits(ctx, l, list, &open) })
 		},
 	}
 }

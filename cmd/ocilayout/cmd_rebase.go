@@ -5,7 +5,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/ocilayout/ocilayout/layout"
 	"github.com/ocilayout/ocilayout/mutate"
 )
 
@@ -50,7 +49,7 @@ func rebaseCommand() *command {
 				return nil, err
 			}
 			defer closing(l, &err)
-			return e.derive(ctx, l, ref, f, func(layout.Entry) (mutate.Change, error) { return r.change(ctx, e, l.Reader) })
+			return e.derive(ctx, l, ref, f, func() ([]mutate.Edit, error) { return everywhere(r.change(ctx, e, l.Reader)) })
 		},
 	}
 }

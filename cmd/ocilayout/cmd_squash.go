@@ -6,7 +6,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ocilayout/ocilayout/content"
-	"github.com/ocilayout/ocilayout/layout"
 	"github.com/ocilayout/ocilayout/mutate"
 )
 
@@ -49,7 +48,7 @@ func squashCommand() *command {
 			}
 			defer closing(l, &err)
 			s.Find = mutate.FindBase(l.Reader)
-			return e.derive(ctx, l, ref, f, func(layout.Entry) (mutate.Change, error) { return &s, nil })
+			return e.derive(ctx, l, ref, f, func() ([]mutate.Edit, error) { return everywhere(&s, nil) })
 		},
 	}
 }

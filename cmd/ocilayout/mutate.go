@@ -8,7 +8,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/ocilayout/ocilayout/cmd/ocilayout/internal/render"
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/layout"
 	"github.com/ocilayout/ocilayout/mutate"
@@ -45,7 +44,7 @@ func (e *env) edits(ctx context.Context, l *layout.Layout, list ordered, open *c
 		if r != nil && r != l.Reader {
 			*open = append(*open, r)
 		}
-		return r, found, err
+		return r, found.Descriptor, err
 	}
 	byName := map[string]mutate.Flag{}
 	for _, f := range mutate.Flags() {
@@ -62,115 +61,18 @@ func (e *env) edits(ctx context.Context, l *layout.Layout, list ordered, open *c
 
 // resolveFrom finds a reference in here, if it begins with ":" or "@", or in the layout
 // that it names. The caller closes the reader, unless it is here or nil.
-func (e *env) resolveFrom(ctx context.Context, here *layout.Reader, text string) (*layout.Reader, content.Descriptor, error) {
+func (e *env) resolveFrom(ctx context.Context, here *layout.Reader, text string) (*layout.Reader, layout.Entry, error) {
 	r := here
+	var ref layout.Reference
+	var err error
 	if strings.HasPrefix(text, ":") || strings.HasPrefix(text, "@") {
-		text = here.Path() + text
+		ref, err = layout.ParseReference(here.Path() + text)
 	} else {
-		there, _, err := e.openReader(text)
-		if err != nil {
-			return nil, content.Descriptor{}, err
-		}
-		r = there
+		r, ref, err = e.openReader(text)
 	}
-	ref, err := layout.ParseReference(text)
 	if err != nil {
-		return r, content.Descriptor{}, err
+		return r, layout.Entry{}, err
 	}
 	found, err := r.Lookup(ctx, ref)
-	return r, found.Descriptor, err
-}
-
-// mutateFlags say what is edited and what becomes of it.
-type mutateFlags struct {
-	list          ordered
-	tag, platform string
-	replace       bool
-}
-
-// check refuses what makes no sense before anything is read.
-func (f *mutateFlags) check() error {
-	wrong := ""
-	switch {
-	case len(f.list) == 0:
-		wrong = "mutate needs an edit"
-	case f.tag == "" && !f.replace:
-		wrong = "mutate needs --tag NAME, or --replace"
-	case f.tag != "" && f.replace:
-		wrong = "mutate takes one of --tag and --replace"
-	case f.replace && f.platform != "":
-		wrong = "--replace with --platform would put one image in the place of an index: say --tag, or select with [" + f.platform + "] in front of values"
-	}
-	if wrong == "" {
-		return nil
-	}
-	return &usageError{wrong, "mutate"}
-}
-
-// mutate edits what ref means in l.
-func (e *env) mutate(ctx context.Context, l *layout.Layout, ref layout.Reference, f mutateFlags) (_ any, err error) {
-	entry, err := lookup(ctx, l.Reader, ref, f.platform)
-	if err != nil {
-		return nil, err
-	}
-	if f.replace && entry.Raw == nil {
-		return nil, content.Errorf(content.ErrInvalid, "%s has no entry to replace: say --tag NAME", ref)
-	}
-	var open closers
-	defer func() { closing(open, &err) }()
-	edits, err := e.edits(ctx, l, f.list, &open)
-	if err != nil {
-		return nil, err
-	}
-	b := l.Batch()
-	defer closing(b, &err)
-	report, err := mutate.Apply(ctx, b, entry, edits, mutate.Options{Limits: l.Limits()})
-	if err != nil {
-		return nil, err
-	}
-	for _, warning := range report.Warnings {
-		e.warnf("%s", warning)
-	}
-	saved, err := mutate.Save(ctx, l, b, report, mutate.SaveOptions{Name: f.tag})
-	return mutated{saved}, err
-}
-
-// mutated shows what edits made.
-type mutated struct{ mutate.Saved }
-
-// Tables has the digests, the name, then the images of an index and the layers that are
-// new.
-func (m mutated) Tables() []render.Table {
-	what := m.Old.String() + ": nothing changed"
-	if m.Changed {
-		what = m.Old.String() + " -> " + m.New.String()
-	}
-	rows := [][]string{{what}}
-	if m.Name != "" {
-		rows = append(rows, []string{changeText(layout.Change{Name: m.Name, Old: m.Was, New: m.New})})
-	}
-	tables := []render.Table{{Rows: rows}}
-	images := render.Table{Header: []string{"PLATFORM", "OLD", "NEW"}}
-	for _, i := range m.Images {
-		if i.Old != m.Old {
-			images.Rows = append(images.Rows, []string{i.Platform, content.Short(i.Old), content.Short(i.New)})
-		}
-	}
-	layers := render.Table{Header: []string{"OLD LAYER", "NEW LAYER", "SIZE"}}
-	for _, l := range m.Layers {
-		layers.Rows = append(layers.Rows, []string{content.Short(l.Old), content.Short(l.New), render.Size(l.Size)})
-	}
-	for _, t := range []render.Table{images, layers} {
-		if len(t.Rows) > 0 {
-			tables = append(tables, t)
-		}
-	}
-	if m.Left > 0 {
-		text := fmt.Sprintf("%d referrers stay behind with the old digest", m.Left)
-		if m.Left == 1 {
-			text = "1 referrer stays behind with the old digest"
-		}
-		tables = append(tables, render.Table{Rows: [][]string{{text}}})
-	}
-	return tables
+	return r, found, err
 }
