@@ -108,6 +108,8 @@ func TestHostileLayers(t *testing.T) {
 		"owner beyond all":      {layers: [][]build.File{{{Name: "a", UID: 1<<32 - 1}}}, fails: content.ErrCorrupt},
 		"owner below all":       {layers: [][]build.File{{{Name: "a", UID: -1}}}, fails: content.ErrCorrupt},
 		"no type":               {layers: [][]build.File{{{Name: "a", Type: 'Z'}}}, fails: content.ErrUnsupported},
+		"a device":              {layers: [][]build.File{{{Name: "null", Type: tar.TypeChar, Major: 1, Mode: 0o666}, {Name: "sda", Type: tar.TypeBlock, Major: 8}}}, want: map[string]string{"null": "", "sda": ""}},
+		"a device of no kind":   {layers: [][]build.File{{{Name: "null", Type: tar.TypeChar, Major: -1}}}, fails: content.ErrCorrupt},
 		"link to nowhere":       {layers: [][]build.File{{{Name: "a", Type: tar.TypeSymlink}}}, fails: content.ErrCorrupt},
 	} {
 		t.Run(name, func(t *testing.T) {
