@@ -25,6 +25,7 @@ type extractor struct {
 	keepDirlinks bool
 	warn         *warnings
 	dirs         map[string]dirAttributes // by their true path
+	room         int64                    // bytes of memory that dirs may still take
 	upper        seen                     // what the layer at hand holds, and lies above
 	buf          []byte
 }
@@ -67,7 +68,7 @@ func (s seen) add(name string) {
 
 func newExtractor(t *tree, o UnpackOptions, warn *warnings) (*extractor, error) {
 	e := &extractor{tree: t, owners: ownersOf(o), keepDirlinks: o.KeepDirlinks, warn: warn,
-		dirs: map[string]dirAttributes{"": unlisted}, buf: make([]byte, 1<<20)}
+		dirs: map[string]dirAttributes{"": unlisted}, room: o.Limits.Tree, buf: make([]byte, 1<<20)}
 	return e, e.chownAt(t.root, ".", 0, 0)
 }
 
@@ -161,9 +162,25 @@ func (e *extractor) makeDir(p place, base string) error {
 	if err := unix.Mkdirat(p.fd, base, writable); err != nil {
 		return err
 	}
-	e.dirs[p.at(base)] = unlisted
 	e.upper.add(p.at(base))
+	if err := e.setDir(p.at(base), unlisted); err != nil {
+		return err
+	}
 	return e.chownAt(p.fd, base, 0, 0)
+}
+
+// dirCost is about what a directory takes in memory besides its path.
+const dirCost = 150
+
+// setDir notes what a directory gets at the end.
+func (e *extractor) setDir(name string, a dirAttributes) error {
+	if _, ok := e.dirs[name]; !ok {
+		if e.room -= dirCost + int64(len(name)); e.room < 0 {
+			return content.Errorf(content.ErrRefused, "the directories of the image take more memory than the limit")
+		}
+	}
+	e.dirs[name] = a
+	return nil
 }
 
 // put calls create, once more if something is in the way, which goes.
@@ -255,7 +272,9 @@ func (e *extractor) listDir(fd int, p place, h *tar.Header) error {
 		return err
 	}
 	atime, mtime := times(h)
-	e.dirs[p.path] = dirAttributes{mode: permissions(h), atime: atime, mtime: mtime}
+	if err := e.setDir(p.path, dirAttributes{mode: permissions(h), atime: atime, mtime: mtime}); err != nil {
+		return err
+	}
 	return unix.Fchmod(fd, permissions(h)|writable)
 }
 
@@ -431,7 +450,10 @@ func (e *extractor) remove(p place, base string) error {
 	if err != nil {
 		return err
 	}
-	delete(e.dirs, real)
+	if _, ok := e.dirs[real]; ok {
+		e.room += dirCost + int64(len(real))
+		delete(e.dirs, real)
+	}
 	return unix.Unlinkat(p.fd, base, unix.AT_REMOVEDIR)
 }
 

@@ -211,6 +211,28 @@ func TestOddBlobs(t *testing.T) {
 	}
 }
 
+func TestUnpackWithinLimits(t *testing.T) {
+	var files []build.File
+	for _, name := range strings.Fields("a b c d e f g h i j") {
+		files = append(files, build.Dir(name), build.Text(name+"/x", "x"))
+	}
+	l, image := open(t, store(t, [][]build.File{files}, nil))
+	for what, c := range map[string]struct {
+		limits content.Limits
+		fails  error
+	}{
+		"members":     {content.Limits{Members: 19}, content.ErrRefused},
+		"directories": {content.Limits{Tree: 1200}, content.ErrRefused},
+		"bytes":       {content.Limits{Layer: 5000}, content.ErrRefused},
+		"just enough": {content.Limits{Members: 20, Tree: 10 * 151, Layer: 30*512 + 1024}, nil},
+	} {
+		o := rootfs.UnpackOptions{Rootless: true, NoSync: true, Limits: c.limits}
+		if _, err := rootfs.Unpack(context.Background(), l, image, filepath.Join(t.TempDir(), "root"), o); !errors.Is(err, c.fails) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 func TestUnpackNoImage(t *testing.T) {
 	l := build.NewLayout()
 	image := l.Image(build.Image{})
