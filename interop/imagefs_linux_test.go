@@ -41,6 +41,13 @@ var changingImages = map[string][][]build.File{
 		{build.Dir("usr"), build.Dir("usr/bin"), build.Symlink("bin", "usr/bin"), build.Text("usr/bin/sh", "sh"), build.Dir("srv"), build.Symlink("srv/abs", "/usr/bin"), build.Symlink("up", "../../../etc"), build.Dir("etc")},
 		{build.Text("bin/new", "new"), build.Text("srv/abs/more", "more"), build.Text("up/conf", "conf"), build.Text("bin/.wh.sh", "")},
 	},
+	"xattrs": {
+		{
+			{Name: "d", Type: tar.TypeDir, PAX: map[string]string{"SCHILY.xattr.user.one": "1", "SCHILY.xattr.user.two": "2"}},
+			{Name: "d/f", Body: []byte("f"), PAX: map[string]string{"SCHILY.xattr.user.bytes": "\xff\x01"}}, build.Hardlink("g", "d/f"),
+		},
+		{{Name: "d", Type: tar.TypeDir, PAX: map[string]string{"SCHILY.xattr.user.two": "zwei"}}, build.Text("d/new", "new")},
+	},
 	"attributes": {
 		{
 			{Name: "d", Type: tar.TypeDir, Mode: 0o711, Time: time.Unix(1_000_000_000, 0)},

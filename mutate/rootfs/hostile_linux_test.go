@@ -108,6 +108,8 @@ func TestHostileLayers(t *testing.T) {
 		"owner beyond all":      {layers: [][]build.File{{{Name: "a", UID: 1<<32 - 1}}}, fails: content.ErrCorrupt},
 		"owner below all":       {layers: [][]build.File{{{Name: "a", UID: -1}}}, fails: content.ErrCorrupt},
 		"no type":               {layers: [][]build.File{{{Name: "a", Type: 'Z'}}}, fails: content.ErrUnsupported},
+		"a device":              {layers: [][]build.File{{{Name: "null", Type: tar.TypeChar, Major: 1, Mode: 0o666}, {Name: "sda", Type: tar.TypeBlock, Major: 8}}}, want: map[string]string{"null": "", "sda": ""}},
+		"a device of no kind":   {layers: [][]build.File{{{Name: "null", Type: tar.TypeChar, Major: -1}}}, fails: content.ErrCorrupt},
 		"link to nowhere":       {layers: [][]build.File{{{Name: "a", Type: tar.TypeSymlink}}}, fails: content.ErrCorrupt},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -206,6 +208,28 @@ func TestOddBlobs(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestUnpackWithinLimits(t *testing.T) {
+	var files []build.File
+	for _, name := range strings.Fields("a b c d e f g h i j") {
+		files = append(files, build.Dir(name), build.Text(name+"/x", "x"))
+	}
+	l, image := open(t, store(t, [][]build.File{files}, nil))
+	for what, c := range map[string]struct {
+		limits content.Limits
+		fails  error
+	}{
+		"members":     {content.Limits{Members: 19}, content.ErrRefused},
+		"directories": {content.Limits{Tree: 1200}, content.ErrRefused},
+		"bytes":       {content.Limits{Layer: 5000}, content.ErrRefused},
+		"just enough": {content.Limits{Members: 20, Tree: 10 * 151, Layer: 30*512 + 1024}, nil},
+	} {
+		o := rootfs.UnpackOptions{Rootless: true, NoSync: true, Limits: c.limits}
+		if _, err := rootfs.Unpack(context.Background(), l, image, filepath.Join(t.TempDir(), "root"), o); !errors.Is(err, c.fails) {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }
 

@@ -325,6 +325,36 @@ func TestRepackKeepsWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
+// TestRepackReadsNoLayer damages the layers: that shows only where stat leaves a doubt.
+func TestRepackReadsNoLayer(t *testing.T) {
+	path := store(t, base, nil, testkit.BrokenOK)
+	l, image := open(t, path)
+	dir := filepath.Join(t.TempDir(), "root")
+	if _, err := rootfs.Unpack(context.Background(), l, image, dir, rootfs.UnpackOptions{Rootless: true, NoSync: true}); err != nil {
+		t.Fatal(err)
+	}
+	m, _, err := content.FetchManifest(context.Background(), l, image, l.Limits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, layer := range m.Layers {
+		if err := os.WriteFile(filepath.Join(path, build.BlobPath(layer.Digest)), make([]byte, layer.Size), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := doing{t, dir}
+	d.write("etc/a", "changed")
+	d.remove("deep")
+	d.write("new", "new")
+	if got := members(t, l, repack(t, l, dir, rootfs.RepackOptions{}).Layer); got != "./ .wh.deep etc/ etc/a new" {
+		t.Errorf("the layer holds %q", got)
+	}
+	d.keepingTime("etc/b", func() { d.write("etc/b", "BBBB") })
+	if _, err := rootfs.Repack(context.Background(), l, dir, "next", rootfs.RepackOptions{}); !errors.Is(err, content.ErrCorrupt) {
+		t.Errorf("with a doubt: %v", err)
+	}
+}
+
 // TestRepackOfDockersImage keeps to the media types of the image.
 func TestRepackOfDockersImage(t *testing.T) {
 	l, image := open(t, store(t, base[:1], func(i *build.Image) { i.Docker = true }))

@@ -119,7 +119,7 @@ func (w *walk) step(p place, base string) (place, error) {
 			return place{fd: fd, path: real}, nil
 		case err == unix.ENOENT && w.make != nil:
 			err = w.make(p, base)
-		case err == unix.ENOTDIR:
+		case err == unix.ENOTDIR, err == unix.ELOOP:
 			target, linkErr := readlinkat(p.fd, base)
 			if linkErr == nil {
 				return w.follow(p, target)

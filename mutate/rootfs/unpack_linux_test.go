@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -414,6 +416,37 @@ func TestUnpackWhere(t *testing.T) {
 	for _, state := range []string{"new", "not/there", "there", "cwd"} {
 		if _, err := os.Stat(filepath.Join(top, state+".ocilayout", "state.json")); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// A counter counts how often each blob is fetched.
+type counter struct {
+	content.Fetcher
+	mu    sync.Mutex
+	times map[content.Digest]int
+}
+
+func (c *counter) Fetch(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
+	c.mu.Lock()
+	c.times[d.Digest]++
+	c.mu.Unlock()
+	return c.Fetcher.Fetch(ctx, d)
+}
+
+// TestUnpackReadsOnce holds the work down: each blob is read once.
+func TestUnpackReadsOnce(t *testing.T) {
+	l, image := open(t, store(t, images["whiteouts"], nil))
+	c := &counter{Fetcher: l, times: map[content.Digest]int{}}
+	if _, err := rootfs.Unpack(context.Background(), c, image, filepath.Join(t.TempDir(), "root"), rootfs.UnpackOptions{Rootless: true, NoSync: true}); err != nil {
+		t.Fatal(err)
+	}
+	if len(c.times) != 5 {
+		t.Errorf("%d blobs are read, of a manifest, a config and three layers", len(c.times))
+	}
+	for d, n := range c.times {
+		if n != 1 {
+			t.Errorf("%s is read %d times", d, n)
 		}
 	}
 }
