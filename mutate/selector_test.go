@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/internal/testkit/build"
 	"github.com/ocilayout/ocilayout/mutate"
 )
 
@@ -29,6 +30,16 @@ func TestParseSelector(t *testing.T) {
 	}
 	if _, _, err := mutate.ParseSelector("[linux/a/b/c]k"); !errors.Is(err, content.ErrInvalid) {
 		t.Errorf("what is no platform: %v", err)
+	}
+}
+
+// TestNoSuchPlatform edits an image that is not there.
+func TestNoSuchPlatform(t *testing.T) {
+	if _, r := edited(t, build.Hello(), flagged(t, "time", "[linux/s390x]set=1")); r.Changed || len(r.Warnings) != 1 {
+		t.Errorf("%+v", r.Report)
+	}
+	if _, r := edited(t, build.Hello(), flagged(t, "time", "[amd64]set=1")); !r.Changed || len(r.Warnings) != 0 {
+		t.Errorf("%+v", r.Report)
 	}
 }
 
