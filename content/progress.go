@@ -58,6 +58,9 @@ func (t *tracked) Read(p []byte) (int, error) {
 		return 0, context.Cause(t.ctx)
 	}
 	n, err := t.r.Read(p)
+	if t.event.Finished {
+		return n, err // who looks for the end once more is told no news
+	}
 	t.event.Done += int64(n)
 	t.event.Finished = err != nil
 	t.to.Report(t.event)

@@ -91,11 +91,11 @@ func TestSquashUnpacksTheSame(t *testing.T) {
 					root := t.TempDir()
 					blob := filepath.Join(dir, "blobs", strings.Replace(image.Layers[0].Digest, ":", "/", 1))
 					run(t, gnutar, "--xattrs", "--xattrs-include=*", "--numeric-owner", "-xpf", blob, "-C", root)
-					sameTree(t, root, want)
+					sameFacts(t, root, want)
 				}
 				// umoci takes a tag alone for a name
 				us(t, "tag", dir+":"+squash, "unpacked", "-q")
-				sameTree(t, unpack(t, "unpacked"), want)
+				sameFacts(t, unpack(t, "unpacked"), want)
 			})
 		}
 	}
@@ -118,7 +118,7 @@ func TestPodmanMountsSquashes(t *testing.T) {
 		want := mount(t, whole)
 		for _, r := range list {
 			t.Run(squashName(name, r[0], r[1]), func(t *testing.T) {
-				sameTree(t, mount(t, squashName(name, r[0], r[1])), want)
+				sameFacts(t, mount(t, squashName(name, r[0], r[1])), want)
 			})
 		}
 		p.t = t
@@ -148,15 +148,15 @@ func TestContainerdMountsSquashes(t *testing.T) {
 		want := mount(t, whole)
 		for _, r := range list {
 			t.Run(squashName(name, r[0], r[1]), func(t *testing.T) {
-				sameTree(t, mount(t, squashName(name, r[0], r[1])), want)
+				sameFacts(t, mount(t, squashName(name, r[0], r[1])), want)
 			})
 		}
 	}
 }
 
-// sameTree compares all that a file has. The times of directories that no layer lists
+// sameFacts compares all that a file has. The times of directories that no layer lists
 // are those of unpacking, and any will do.
-func sameTree(t *testing.T, got, want string) {
+func sameFacts(t *testing.T, got, want string) {
 	t.Helper()
 	facts, wanted := onDisk(t, got), onDisk(t, want)
 	for name, f := range wanted {
@@ -204,7 +204,7 @@ func TestSkopeoCopiesSquashes(t *testing.T) {
 	checked(t, dir)
 	us(t, "squash", dir+":app", "--layers", "2-", "--tag", "squashed", "-q")
 	us(t, "rebase", dir+":squashed", "--old-base", ":old", "--new-base", ":next", "--tag", "rebased", "-q")
-	us(t, "append", dir+":next", t.TempDir(), "--tag", "appended", "-q")
+	us(t, "append", dir+":next", filepath.Dir(written(t, "tool", "a program\n")), "--tag", "appended", "-q")
 	for _, name := range []string{"squashed", "rebased", "appended"} {
 		copies(t, skopeo, "oci:"+dir+":"+name) // of two layers each
 	}

@@ -32,8 +32,12 @@ func Apply(ctx context.Context, b *layout.Batch, root layout.Entry, edits []Edit
 		return nil, err
 	}
 	for _, e := range edits {
-		if err := tree.edit(ctx, e); err != nil {
+		found, err := tree.edit(ctx, e)
+		if err != nil {
 			return nil, err
+		}
+		if !found && e.On.Platform != nil {
+			job.Warn("no image is for %s, so an edit did nothing", content.FormatPlatform(*e.On.Platform))
 		}
 	}
 	if err := job.layers(ctx, tree); err != nil {
@@ -52,24 +56,27 @@ func Apply(ctx context.Context, b *layout.Batch, root layout.Entry, edits []Edit
 	return job.report(tree)
 }
 
-// edit runs one edit on the images below c, and then on the indexes above them.
-func (c *Child) edit(ctx context.Context, e Edit) error {
+// edit runs one edit on the images below c, and then on the indexes above them. It says
+// whether it was for any image.
+func (c *Child) edit(ctx context.Context, e Edit) (found bool, err error) {
 	switch {
 	case c.Image != nil:
 		if !e.On.image(c.Image.Platform) {
-			return nil
+			return false, nil
 		}
-		return content.AtDigest(c.Descriptor.Digest, e.Change.Image(ctx, c.Image))
+		return true, content.AtDigest(c.Descriptor.Digest, e.Change.Image(ctx, c.Image))
 	case c.Index == nil:
-		return nil
+		return false, nil
 	}
 	for _, child := range c.Index.Children {
-		if err := child.edit(ctx, e); err != nil {
-			return err
+		ok, err := child.edit(ctx, e)
+		if err != nil {
+			return found, err
 		}
+		found = found || ok
 	}
 	if change, ok := e.Change.(IndexChange); ok && e.On.All {
-		return content.AtDigest(c.Descriptor.Digest, change.Index(ctx, c.Index))
+		return found, content.AtDigest(c.Descriptor.Digest, change.Index(ctx, c.Index))
 	}
-	return nil
+	return found, nil
 }

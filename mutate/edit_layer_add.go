@@ -27,7 +27,7 @@ type LayerAdd struct {
 	// directories, symbolic links as they are, pipes and devices, with the permissions and
 	// the time, to the second, that they have on disk. Each name is a file of its own,
 	// whether or not it is a hard link; extended attributes are not read. The attributes
-	// of the directory itself are those of Dest, unless the image has it.
+	// of the directory itself are those of Dest, unless the image has it or it is the root.
 	Dir string
 	// Digest and DiffID alone, with MediaType, are a layer in the layout that is not read;
 	// with Tar or Dir they are what must come out of it, before Dest, Owner and Mode.
@@ -36,7 +36,8 @@ type LayerAdd struct {
 	// MediaType is the layer's; "" is one of the image's family.
 	MediaType string
 	// Dest is where in the image the files go; "" is the root. The directories on the way
-	// are listed as the image has them, for which its layers are read.
+	// are listed as the image has them, for which its layers are read; so is Dest, which
+	// else gets the attributes of the root of tar or directory, or mode 0755.
 	Dest string
 	// Owner, if not nil, is the owner of all files; else that of tar or disk.
 	Owner *Owner
@@ -174,20 +175,33 @@ func (s *placing) Key() string {
 	return key
 }
 
-func (s *placing) Start() Filter { return s }
+func (s *placing) Start() Filter { return &placed{placing: s} }
 
-// Begin lists the directories on the way.
-func (s *placing) Begin(add func(h *tar.Header) error) error {
-	for _, h := range s.dirs {
-		if err := add(&tar.Header{Typeflag: h.Typeflag, Name: h.Name, Mode: h.Mode, Uid: h.Uid, Gid: h.Gid, ModTime: h.ModTime, PAXRecords: h.PAXRecords}); err != nil {
-			return err
-		}
-	}
-	return nil
+// placed is one pass of it.
+type placed struct {
+	*placing
+	begun bool
 }
 
-func (s *placing) Member(m *Member) error {
-	h := m.Header
+// begin lists the directories on the way before the first member, and dest itself unless
+// that member is it.
+func (s *placed) begin(m *Member) {
+	s.begun = true
+	for _, h := range s.dirs {
+		c := *h
+		m.Before(&c)
+	}
+	if s.dest != "." && !s.listsDest() && m.Name != "." {
+		h := &tar.Header{Typeflag: tar.TypeDir, Name: s.dest + "/", Mode: 0o755, ModTime: noTime}
+		s.attributes(h)
+		m.Before(h)
+	}
+}
+
+func (s *placed) Member(m *Member) error {
+	if !s.begun {
+		s.begin(m)
+	}
 	if s.rootStays && m.Name == "." {
 		m.Drop()
 		return nil
@@ -203,18 +217,23 @@ func (s *placing) Member(m *Member) error {
 			m.Edit().Linkname = m.Link
 		}
 	}
+	if s.owner != nil || s.mode != nil {
+		s.attributes(m.Edit())
+	}
+	return nil
+}
+
+// attributes sets owner and mode.
+func (s *placing) attributes(h *tar.Header) {
 	if s.owner != nil {
-		h = m.Edit()
 		h.Uid, h.Gid, h.Uname, h.Gname = s.owner.UID, s.owner.GID, "", ""
 	}
 	if s.mode != nil && h.Typeflag != tar.TypeSymlink && h.Typeflag != tar.TypeLink {
-		mode := *s.mode
+		h.Mode = *s.mode
 		if h.Typeflag == tar.TypeDir {
-			mode |= mode & 0o444 >> 2
+			h.Mode |= h.Mode & 0o444 >> 2
 		}
-		m.Edit().Mode = mode
 	}
-	return nil
 }
 
 func (s *placing) listsDest() bool {

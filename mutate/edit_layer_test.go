@@ -194,6 +194,13 @@ func TestLayerAddTar(t *testing.T) {
 	if hs[0].Mode != 0o750 || hs[0].Uid != 5 || hs[0].ModTime.Unix() != 9 || hs[1].Mode != 0o750 || hs[2].Mode != 0o640 || hs[2].Uid != 3 || hs[2].Gid != 4 {
 		t.Errorf("attributes: %+v %+v %+v", hs[0], hs[1], hs[2])
 	}
+	bare := testkit.Archive(t, "bare.tar", build.Text("x", "1"))
+	dst, r = edited(t, three(), flagged(t, "layer-add", "tar="+bare+",dest=/new/app,owner=3:4"), flagged(t, "layer-time", "set=9"))
+	data = plain(t, dst, r.Entry.Descriptor, 4)
+	equal(t, "without a root", bodies(t, data), []string{"new/ 5", "new/app/ 5", "new/app/x 0=1"})
+	if hs := headers(t, data); hs[0].Uid != 0 || hs[1].Uid != 3 || hs[1].Mode != 0o755 || hs[1].ModTime.Unix() != 9 {
+		t.Errorf("directories: %+v %+v", hs[0], hs[1])
+	}
 	if _, r := edited(t, three(), flagged(t, "layer-add", "tar="+kept+",platform=linux/arm64")); r.Changed {
 		t.Error("an image for another platform got the layer")
 	}

@@ -46,9 +46,6 @@ func newPass(in *ahead, out io.Writer, steps []Step, lim content.Limits, wanted 
 // run copies the layer, and reads the stream to its end for the verdict on it.
 func (p *pass) run() (err error) {
 	defer func() { err = errors.Join(err, p.links.close()) }()
-	if err := p.begin(); err != nil {
-		return err
-	}
 	for {
 		f, err := p.members.next()
 		if err == io.EOF {
@@ -110,11 +107,16 @@ func (p *pass) one(f found) error {
 
 // filter calls the filters until one drops the member.
 func (p *pass) filter(m *Member) error {
-	for _, f := range p.filters {
+	for i, f := range p.filters {
 		if err := f.Member(m); err != nil {
 			return err
 		}
-		if m.dropped {
+		for _, h := range m.before {
+			if err := p.add(h, p.filters[i+1:]); err != nil {
+				return err
+			}
+		}
+		if m.before = nil; m.dropped {
 			return nil
 		}
 	}
@@ -264,21 +266,6 @@ func (p *pass) trailing() error {
 		}
 		p.in.take(len(b))
 	}
-}
-
-// begin writes what filters put before all members.
-func (p *pass) begin() error {
-	for i, f := range p.filters {
-		b, ok := f.(Beginner)
-		if !ok {
-			continue
-		}
-		after := p.filters[i+1:]
-		if err := b.Begin(func(h *tar.Header) error { return p.add(h, after) }); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // add writes a member that a filter adds, unless a later one drops it.

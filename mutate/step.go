@@ -22,12 +22,6 @@ type Filter interface {
 	Member(m *Member) error
 }
 
-// A Beginner is a Filter that adds members without bodies, such as directories, before
-// all others. They pass through the steps after it.
-type Beginner interface {
-	Begin(add func(h *tar.Header) error) error
-}
-
 // A canonical Step has all headers written in the one form that Normalize describes.
 type canonical interface{ canonical() }
 
@@ -45,6 +39,7 @@ type Member struct {
 	changed bool // the header may have been
 	cloned  bool // its records are not those that were read
 	dropped bool
+	before  []*tar.Header
 	fault   error // why the member can't stay
 	rewrite func(w io.Writer, r io.Reader) error
 }
@@ -74,6 +69,10 @@ func (m *Member) SetTimes(f func(time.Time) time.Time) {
 		}
 	}
 }
+
+// Before puts a member without a body, such as a directory, before this one. It passes
+// through the steps after the one that adds it.
+func (m *Member) Before(h *tar.Header) { m.before = append(m.before, h) }
 
 // Drop leaves the member out. What later hard links in the layer say of it holds: the
 // first of them becomes the file.
