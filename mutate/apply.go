@@ -11,6 +11,7 @@ import (
 // Options say how Apply works; the zero value is right.
 type Options struct {
 	// Source is what the images are read from; nil is the batch, which has its layout.
+	// Another one must have the same content: blobs that stay are not copied.
 	Source content.Fetcher
 	Limits content.Limits
 }
