@@ -149,7 +149,7 @@ generated() {
 # What the contests read: the archive, its layout, 20,000 small blobs, 120,000
 # entries.
 export corpus=$bench/corpus.tar layout=$bench/layout many=$bench/many big=$bench/big
-if wants export-oci export-docker copy verify files; then
+if wants export-oci export-docker copy verify files retime recompress label; then
 	rm -rf "$layout"
 	"$ours" import "$corpus" "$layout" >/dev/null
 fi
@@ -214,6 +214,30 @@ if contest files 'the files of an image, beside decompressing its layers in para
 	entry 'ocilayout cat, of the top layer' - 'exec $ours cat $layout app/go.mod'
 	entry 'our decompressor alone' peer 'exec $bench/gunzip $blobs'
 	entry 'gzip -dc' peer 'for l in $blobs; do gzip -dc $l >/dev/null & done; wait'
+	race
+fi
+
+# Edits are made in a copy of the layout.
+edited='cp -r $layout $out'
+
+if contest retime 'every time in an image set'; then
+	before=$edited
+	entry 'ocilayout mutate --time' 0.25 'exec $ours mutate $out:latest --tag new --time set=2020-01-01T00:00:00Z'
+	entry 'regctl image mod --time' peer 'exec regctl image mod ocidir://$out:latest --create new --time set=2020-01-01T00:00:00Z'
+	race
+fi
+
+if contest recompress 'layers gzip -> zstd'; then
+	before=$edited
+	entry 'ocilayout mutate --layer-compress' 0.7 'exec $ours mutate $out:latest --tag new --layer-compress zstd'
+	entry 'regctl image mod --layer-compress' peer 'exec regctl image mod ocidir://$out:latest --create new --layer-compress zstd'
+	race
+fi
+
+if contest label 'a label set'; then
+	before=$edited
+	entry 'ocilayout mutate --label' 1.5 'exec $ours mutate $out:latest --tag new --label stage=bench'
+	entry 'umoci config' peer 'exec umoci config --image $out:latest --tag new --config.label stage=bench'
 	race
 fi
 

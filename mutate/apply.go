@@ -2,6 +2,7 @@ package mutate
 
 import (
 	"context"
+	"slices"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/layout"
@@ -10,6 +11,7 @@ import (
 // Options say how Apply works; the zero value is right.
 type Options struct {
 	// Source is what the images are read from; nil is the batch, which has its layout.
+	// Another one must have the same content: blobs that stay are not copied.
 	Source content.Fetcher
 	Limits content.Limits
 }
@@ -32,12 +34,11 @@ func Apply(ctx context.Context, b *layout.Batch, root layout.Entry, edits []Edit
 		return nil, err
 	}
 	for _, e := range edits {
-		found, err := tree.edit(ctx, e)
-		if err != nil {
-			return nil, err
-		}
-		if !found && e.On.Platform != nil {
+		if e.On.Platform != nil && !tree.has(e.On) {
 			job.Warn("no image is for %s, so an edit did nothing", content.FormatPlatform(*e.On.Platform))
+		}
+		if err := tree.edit(ctx, e); err != nil {
+			return nil, err
 		}
 	}
 	if err := job.layers(ctx, tree); err != nil {
@@ -56,27 +57,32 @@ func Apply(ctx context.Context, b *layout.Batch, root layout.Entry, edits []Edit
 	return job.report(tree)
 }
 
-// edit runs one edit on the images below c, and then on the indexes above them. It says
-// whether it was for any image.
-func (c *Child) edit(ctx context.Context, e Edit) (found bool, err error) {
+// edit runs one edit on the images below c, and then on the indexes above them.
+func (c *Child) edit(ctx context.Context, e Edit) error {
 	switch {
 	case c.Image != nil:
 		if !e.On.image(c.Image.Platform) {
-			return false, nil
+			return nil
 		}
-		return true, content.AtDigest(c.Descriptor.Digest, e.Change.Image(ctx, c.Image))
+		return content.AtDigest(c.Descriptor.Digest, e.Change.Image(ctx, c.Image))
 	case c.Index == nil:
-		return false, nil
+		return nil
 	}
 	for _, child := range c.Index.Children {
-		ok, err := child.edit(ctx, e)
-		if err != nil {
-			return found, err
+		if err := child.edit(ctx, e); err != nil {
+			return err
 		}
-		found = found || ok
 	}
 	if change, ok := e.Change.(IndexChange); ok && e.On.All {
-		return found, content.AtDigest(c.Descriptor.Digest, change.Index(ctx, c.Index))
+		return content.AtDigest(c.Descriptor.Digest, change.Index(ctx, c.Index))
 	}
-	return found, nil
+	return nil
+}
+
+// has says whether a selector is for any image below c.
+func (c *Child) has(on Selector) bool {
+	if c.Image != nil {
+		return on.image(c.Image.Platform)
+	}
+	return c.Index != nil && slices.ContainsFunc(c.Index.Children, func(child *Child) bool { return child.has(on) })
 }

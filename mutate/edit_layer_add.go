@@ -141,7 +141,7 @@ func (c LayerAdd) place(ctx context.Context, im *Image, l *Layer) error {
 		}
 		l.lists = map[string]lowerFile{}
 		for _, h := range dirs {
-			l.lists[path.Clean(h.Name)] = lowerFile{h}
+			l.lists[path.Clean(h.Name)] = lowerFile{header: h}
 		}
 	}
 	l.Do(s)
@@ -192,7 +192,7 @@ func (s *placed) begin(m *Member) {
 		m.Before(&c)
 	}
 	if s.dest != "." && !s.listsDest() && m.Name != "." {
-		h := &tar.Header{Typeflag: tar.TypeDir, Name: s.dest + "/", Mode: 0o755, ModTime: noTime}
+		h := newDir(s.dest)
 		s.attributes(h)
 		m.Before(h)
 	}

@@ -154,7 +154,20 @@ func TestWhiteout(t *testing.T) {
 		t.Errorf("the directory on the way has %+v", h)
 	}
 	equal(t, "history", entriesOf(t, dst, r.Entry.Descriptor), []string{"step 1", "step 2", "step 3", "CMD (empty)", "ocilayout mutate: whiteout"})
-	for _, bad := range []string{"lib/x", "/", "a/../../b", "a/.wh.b", ""} {
+	implied := layers(build.Layer{Files: []build.File{{Name: "a/", Type: tar.TypeDir, Mode: 0o700}, build.Text("a/b/c", "1")}}, build.Layer{Files: []build.File{build.Text("a/d", "2")}})
+	dst, r = edited(t, implied, flagged(t, "whiteout", "a/b/c"))
+	data = plain(t, dst, r.Entry.Descriptor, 3)
+	equal(t, "in a directory that is not listed", bodies(t, data), []string{"a/ 5", "a/b/ 5", "a/b/.wh.c 0="})
+	if hs := headers(t, data); hs[0].Mode != 0o700 || hs[1].Mode != 0o755 {
+		t.Errorf("%+v %+v", hs[0], hs[1])
+	}
+	gone := layers(build.Layer{Files: []build.File{build.Text("a/b/c", "1")}}, build.Layer{Files: []build.File{build.Text("a/.wh.b", "")}})
+	for _, missing := range []string{"a/b/c", "x/y"} {
+		if _, err := tryApply(t, opened(t, gone), flagged(t, "whiteout", missing)); !errors.Is(err, content.ErrNotFound) {
+			t.Errorf("%s: got %v", missing, err)
+		}
+	}
+	for _, bad := range []string{"lib/x", "/", "a/../../b", "opt/.wh.b", ""} {
 		e, err := parseFlag("whiteout", bad, mutate.FlagEnv{})
 		if err == nil {
 			_, err = tryApply(t, opened(t, three()), e)

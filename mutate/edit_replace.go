@@ -34,7 +34,7 @@ func (c ReplaceFile) Image(_ context.Context, im *Image) error {
 			case m.Name != p:
 				return nil
 			case m.Link != "":
-				return content.Errorf(content.ErrUnsupported, "%s is a hard link to %s: replace that", p, m.Link)
+				return content.Errorf(content.ErrUnsupported, "%s is a hard link to %.200q: replace that", p, m.Link)
 			case !m.isFile():
 				return content.Errorf(content.ErrUnsupported, "%s is no regular file", p)
 			}

@@ -71,7 +71,7 @@ func (s *stripping) Member(m *Member) error {
 		s.gone[m.Name] = true
 		m.Drop()
 	case m.Link != "" && !s.gone[m.Link] && s.fits(m.Link):
-		m.fault = content.Errorf(content.ErrUnsupported, "%s is a hard link to %s of a lower layer: strip both or neither", m.Name, m.Link)
+		m.fault = content.Errorf(content.ErrUnsupported, "%.200q is a hard link to %.200q of a lower layer: strip both or neither", m.Name, m.Link)
 	}
 	return nil
 }

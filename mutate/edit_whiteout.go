@@ -21,7 +21,8 @@ import (
 // follow each other, and with it the directories on the way, as the image has them, for
 // which its layers are read from the top as far as need be. Its history entry has no time, so that the result depends on the edits alone; the
 // diffIDs of other layers and their descriptors stay. Times are 0; a LayerTime that
-// follows changes them.
+// follows changes them. A path in a directory that the image does not have is
+// ErrNotFound.
 type Whiteout struct{ Path string }
 
 // Image implements Change.
@@ -49,6 +50,18 @@ func (c Opaque) Image(ctx context.Context, im *Image) error {
 	return im.mark(ctx, path.Join(p, ".wh..wh..opq"))
 }
 
+// mustHave makes sure that a directory is in the image.
+func (im *Image) mustHave(ctx context.Context, dir string) error {
+	if dir == "." {
+		return nil
+	}
+	h, err := im.lowerDir(ctx, dir)
+	if err == nil && h == nil {
+		err = content.Errorf(content.ErrNotFound, "the image has no directory %s", dir)
+	}
+	return err
+}
+
 // marks is the layer of an image's whiteouts while it is made.
 type marks struct {
 	headers []*tar.Header
@@ -59,6 +72,9 @@ type marks struct {
 func (im *Image) mark(ctx context.Context, name string) error {
 	if im.Config == nil {
 		return content.Errorf(content.ErrUnsupported, "is no image, so it has no files to hide")
+	}
+	if err := im.mustHave(ctx, path.Dir(name)); err != nil {
+		return err
 	}
 	dirs, err := im.lowerDirs(ctx, name)
 	if err != nil {
@@ -74,7 +90,7 @@ func (im *Image) mark(ctx context.Context, name string) error {
 	for _, h := range append(dirs, &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, ModTime: time.Unix(0, 0)}) {
 		clean := path.Clean(h.Name)
 		if h.Typeflag == tar.TypeDir {
-			top.lists[clean] = lowerFile{h}
+			top.lists[clean] = lowerFile{header: h}
 		}
 		if !top.marks.has[clean] {
 			top.marks.has[clean] = true

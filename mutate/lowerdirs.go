@@ -5,23 +5,24 @@ import (
 	"context"
 	"path"
 	"strings"
-	"time"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/imagefs"
 )
 
 // A lowerFile is what a layer says about a path that may be a directory on the way to
-// something: its header, or that lower layers do not count.
+// something: its header; that lower layers do not count; or that files lie in it.
 type lowerFile struct {
-	header *tar.Header // nil if the path is hidden
+	header *tar.Header // nil if the path is hidden, or implied
+	// implied is set for a directory that the layer has files in and does not list.
+	implied bool
 }
 
 // lowerDirs finds the directories on the way to name in the image as its layers are
 // before edits, highest layer first, so that a layer put on top can list them again:
-// some readers give those that it does not list attributes of their own. One that no
-// layer lists has owner 0, mode 0755 and the time 0. The layers are read only as far
-// down as needed. A link on the way is ErrInvalid.
+// some readers give those that it does not list attributes of their own. One that is not
+// there is made by newDir. The layers are read only as far down as needed. A link on the
+// way is ErrInvalid.
 func (im *Image) lowerDirs(ctx context.Context, name string) ([]*tar.Header, error) {
 	var list []*tar.Header
 	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
@@ -30,15 +31,21 @@ func (im *Image) lowerDirs(ctx context.Context, name string) ([]*tar.Header, err
 			return nil, err
 		}
 		if h == nil {
-			h = &tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755, ModTime: time.Unix(0, 0)}
+			h = newDir(dir)
 		}
 		list = append([]*tar.Header{h}, list...)
 	}
 	return list, nil
 }
 
+// newDir is a directory that no layer lists: owner 0, mode 0755 and the time 0.
+func newDir(dir string) *tar.Header {
+	return &tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755, ModTime: noTime}
+}
+
 // lowerDir finds one directory; nil is none.
 func (im *Image) lowerDir(ctx context.Context, dir string) (*tar.Header, error) {
+	var found *tar.Header
 	for i := len(im.Layers) - 1; i >= 0; i-- {
 		files, err := im.Job.listed(ctx, im.Layers[i])
 		if err != nil {
@@ -46,10 +53,16 @@ func (im *Image) lowerDir(ctx context.Context, dir string) (*tar.Header, error) 
 		}
 		f, ok := files[dir]
 		switch {
+		case ok && f.implied:
+			found = newDir(dir)
+			if !hidden(files, dir) {
+				continue
+			}
+			return found, nil
 		case !ok && !hidden(files, dir):
 			continue
 		case !ok || f.header == nil:
-			return nil, nil
+			return found, nil
 		case f.header.Typeflag == tar.TypeDir:
 			h := *f.header
 			h.Name = dir + "/"
@@ -57,13 +70,13 @@ func (im *Image) lowerDir(ctx context.Context, dir string) (*tar.Header, error) 
 		}
 		return nil, content.Errorf(content.ErrInvalid, "%s is not a directory in the image, so nothing is put below it", dir)
 	}
-	return nil, nil
+	return found, nil
 }
 
 // hidden says whether a directory above dir is hidden.
 func hidden(files map[string]lowerFile, dir string) bool {
 	for up := path.Dir(dir); ; up = path.Dir(up) {
-		if f, ok := files[up]; ok && f.header == nil {
+		if f, ok := files[up]; ok && f.header == nil && !f.implied {
 			return true
 		}
 		if _, ok := files[opaqueKey(up)]; ok {
@@ -104,14 +117,22 @@ func (j *Job) listed(ctx context.Context, l *Layer) (map[string]lowerFile, error
 // note keeps directories and links, and what is hidden and not there again.
 func note(files map[string]lowerFile, m imagefs.Member) {
 	switch m.Type() {
-	case "dir", "symlink":
-		files[m.Path] = lowerFile{m.Header()}
 	case "opaque":
 		files[opaqueKey(m.Hides)] = lowerFile{}
+		return
 	case "whiteout":
 		if _, ok := files[m.Hides]; !ok {
 			files[m.Hides] = lowerFile{}
 		}
+		return
+	case "dir", "symlink":
+		files[m.Path] = lowerFile{header: m.Header()}
+	}
+	for dir := path.Dir(m.Path); dir != "."; dir = path.Dir(dir) {
+		if f, ok := files[dir]; ok && (f.implied || f.header != nil) {
+			return
+		}
+		files[dir] = lowerFile{implied: true}
 	}
 }
 

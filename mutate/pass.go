@@ -204,7 +204,7 @@ func (p *pass) rewritten(f found, m *Member) (err error) {
 	left := &io.LimitedReader{R: p.in, N: f.body}
 	body := io.TeeReader(left, was)
 	if err := m.rewrite(io.MultiWriter(&s, is), body); err != nil {
-		return content.At(m.Name, err)
+		return content.Errorf(err, "member %.200q: %v", m.Name, err)
 	}
 	if _, err := io.Copy(was, left); err != nil {
 		return err
