@@ -154,7 +154,7 @@ func (r *Rebase) Check(ctx context.Context, f content.Fetcher, root layout.Entry
 		return nil, err
 	}
 	states := []BaseState{}
-	_, err = tree.edit(ctx, Edit{On: on, Change: ImageFunc(func(ctx context.Context, im *Image) error {
+	err = tree.edit(ctx, Edit{On: on, Change: ImageFunc(func(ctx context.Context, im *Image) error {
 		if !im.IsImage() && im.Index() != nil {
 			return nil
 		}
