@@ -2,6 +2,7 @@ package layout
 
 import (
 	"context"
+	"slices"
 
 	"github.com/ocilayout/ocilayout/content"
 )
@@ -24,18 +25,11 @@ func (l *Layout) Delete(ctx context.Context, d content.Digest, withReferrers boo
 	a := l.asker()
 	defer a.close()
 	report := Deletion{Digest: d, Names: []string{}, Referrers: []content.Digest{}}
-	going, known := []content.Digest{d}, map[content.Digest]bool{d: true}
-	for i := 0; withReferrers && i < len(going); i++ {
-		found, err := a.bound(ctx, going[i])
-		if err != nil {
+	going := []content.Digest{d}
+	if withReferrers {
+		var err error
+		if going, report.Referrers, err = a.following(ctx, going); err != nil {
 			return report, err
-		}
-		for _, r := range found {
-			if !known[r.Digest] {
-				known[r.Digest] = true
-				going = append(going, r.Digest)
-				report.Referrers = append(report.Referrers, r.Digest)
-			}
 		}
 	}
 	if !withReferrers {
@@ -67,6 +61,29 @@ func (l *Layout) Delete(ctx context.Context, d content.Digest, withReferrers boo
 		return err
 	})
 	return report, content.At(l.path, err)
+}
+
+// following lists what has one of the digests as its subject, at any depth: all with
+// the digests in front, and alone.
+func (a *asker) following(ctx context.Context, digests []content.Digest) (all, referrers []content.Digest, err error) {
+	all, referrers = slices.Clone(digests), []content.Digest{}
+	known := map[content.Digest]bool{}
+	for _, d := range digests {
+		known[d] = true
+	}
+	for i := 0; i < len(all); i++ {
+		found, err := a.bound(ctx, all[i])
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, r := range found {
+			if !known[r.Digest] {
+				known[r.Digest] = true
+				all, referrers = append(all, r.Digest), append(referrers, r.Digest)
+			}
+		}
+	}
+	return all, referrers, nil
 }
 
 // belongsTo says of entries whether they are among the digests, or stand for what

@@ -93,23 +93,71 @@ func (tx *Tx) retag(e Entry, name string, o TagOptions) (Change, error) {
 	return change, nil
 }
 
-// Untag takes away the names that refs mean, in one transaction: of a reference
-// with a digest alone every name of it. With keep the content stays as an
-// untagged entry; without, the next gc takes what no other entry reaches. A
-// reference to nothing is ErrNotFound, and then no name goes.
-func (l *Layout) Untag(ctx context.Context, refs []Reference, keep bool) ([]Change, error) {
+// UntagOptions say what becomes of the content whose names go. With the zero value
+// the next gc takes what no other entry reaches.
+type UntagOptions struct {
+	// Keep leaves it as an untagged entry, so that gc keeps it.
+	Keep bool
+	// WithReferrers takes out what refers to content that loses its last entry, at any
+	// depth, with lists of referrers and the entries that cosign made; else gc keeps
+	// the content as long as they are there. It can't be had with Keep.
+	WithReferrers bool
+}
+
+// Untag takes away the names that refs mean, in one transaction, and says which: of a
+// reference with a digest alone every name of it. With referrers, theirs follow; an
+// untagged one is called "". A reference to nothing is ErrNotFound, and then no name
+// goes.
+func (l *Layout) Untag(ctx context.Context, refs []Reference, o UntagOptions) ([]Change, error) {
+	if o.Keep && o.WithReferrers {
+		return nil, content.Errorf(content.ErrInvalid, "what is kept keeps its referrers")
+	}
 	var changes []Change
 	err := l.Update(ctx, func(tx *Tx) error {
 		changes = nil
 		for _, ref := range refs {
-			gone, err := tx.untag(ref, keep)
+			gone, err := tx.untag(ref, o.Keep)
 			if err != nil {
 				return content.At(l.path, err)
 			}
 			changes = append(changes, gone...)
 		}
-		return nil
+		if !o.WithReferrers {
+			return nil
+		}
+		more, err := l.dropReferrers(ctx, tx, changes)
+		changes = append(changes, more...)
+		return err
 	})
+	return changes, err
+}
+
+// dropReferrers takes out what refers to content that has just lost its last entry.
+func (l *Layout) dropReferrers(ctx context.Context, tx *Tx, lost []Change) ([]Change, error) {
+	a := l.asker()
+	defer a.close()
+	var going []content.Digest
+	for _, change := range lost {
+		left, err := tx.withDigest(change.Old)
+		if err != nil {
+			return nil, err
+		}
+		if len(left) == 0 && !slices.Contains(going, change.Old) {
+			going = append(going, change.Old)
+		}
+	}
+	if len(going) == 0 {
+		return nil, nil
+	}
+	known, _, err := a.following(ctx, going)
+	if err != nil {
+		return nil, err
+	}
+	gone, err := tx.Remove(belongsTo(known))
+	var changes []Change
+	for _, e := range gone {
+		changes = append(changes, Change{Name: e.Name(), Old: e.Digest})
+	}
 	return changes, err
 }
 
