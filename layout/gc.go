@@ -87,13 +87,14 @@ func (c *collector) run(ctx context.Context) error {
 		return err
 	}
 	c.mark = newMarker(c.l.Reader)
-	idle, err := c.nothingToDo(ctx)
-	if err != nil || idle {
+	known, err := c.catalogReaches(ctx)
+	if err != nil || known && c.tidy() {
 		return err
 	}
 	// Most is marked before the lock is taken. Whatever fails now, a change of names
 	// in between may have been why: then it fails again.
-	if err := c.markEntries(ctx); err != nil && (c.o.DryRun || ctx.Err() != nil) {
+	err = c.markEntries(ctx)
+	if err != nil && (c.o.DryRun || ctx.Err() != nil) || err == nil && c.allReached(c.mark.has) && c.tidy() {
 		return err
 	}
 	if c.o.DryRun {
@@ -109,41 +110,38 @@ func (c *collector) run(ctx context.Context) error {
 	return errors.Join(err, unlock())
 }
 
-// nothingToDo says whether the catalog leads to every blob, and no writer or other
-// tool left anything: then gc need not read a manifest. What the catalog does not
-// lead to is judged by reading, since it may be too short.
-func (c *collector) nothingToDo(ctx context.Context) (bool, error) {
-	if c.o.Leftovers {
-		return false, nil
-	}
-	staging, err := c.l.lease.writersStaging()
-	if err != nil || len(staging) > 0 {
-		return false, nil // sweep says what is wrong
-	}
-	state, err := c.l.state()
-	if err != nil {
-		return false, nil
-	}
-	snap, err := c.l.catalog().Open(state, false)
-	if err != nil {
-		return false, nil // there is none, or not of this state
-	}
-	defer snap.Close()
-	reach, err := snap.Reach()
-	if err != nil {
-		return false, nil
-	}
+// tidy says whether there is nothing to clear but blobs.
+func (c *collector) tidy() bool {
+	staging, err := c.l.lease.writersStaging() // what is wrong with it, leases says
+	return err == nil && len(staging) == 0 && !c.o.Leftovers
+}
+
+// allReached says whether every blob is reached.
+func (c *collector) allReached(reached func(content.Digest) bool) bool {
 	for _, dir := range c.dirs {
 		for _, name := range dir.names {
-			if ctx.Err() != nil {
-				return false, context.Cause(ctx)
-			}
-			if d := dir.digest(name); content.CheckDigest(d) == nil && !reach.Has(d) {
-				return false, nil
+			if d := dir.digest(name); content.CheckDigest(d) == nil && !reached(d) {
+				return false
 			}
 		}
 	}
-	return true, nil
+	return true
+}
+
+// catalogReaches says whether the catalog leads to every blob: then no manifest need
+// be read. What it does not lead to is judged by reading, since it may be too short.
+func (c *collector) catalogReaches(ctx context.Context) (bool, error) {
+	state, err := c.l.state()
+	if err != nil {
+		return false, err
+	}
+	snap, err := c.l.catalog().Open(state, false)
+	if err != nil {
+		return false, context.Cause(ctx) // there is none, or not of this state
+	}
+	defer snap.Close()
+	reach, err := snap.Reach()
+	return err == nil && c.allReached(reach.Has), context.Cause(ctx)
 }
 
 // markEntries marks what the entries of index.json reach now.
