@@ -30,6 +30,7 @@ var commands = []func() *command{
 	artifactPutCommand,
 	artifactGetCommand,
 	verifyCommand,
+	pruneCommand,
 	gcCommand,
 	diffCommand,
 	refCommand,

@@ -2,9 +2,13 @@ package main
 
 import (
 	"fmt"
+	"regexp"
+	"time"
 
 	"github.com/ocilayout/ocilayout/cmd/ocilayout/internal/render"
+	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/layout"
+	"github.com/ocilayout/ocilayout/retain"
 )
 
 // collectionTable is what gc did as people read it.
@@ -39,4 +43,57 @@ func amountText(a layout.Amount, what string) string {
 		what += "s"
 	}
 	return fmt.Sprintf("%d %s, %s", a.Count, what, render.Size(a.Bytes))
+}
+
+// options are what the flags of prune say.
+func (f *pruneFlags) options() (o retain.Options, err error) {
+	o = f.o
+	o.Now = time.Now()
+	if f.keep != -1 {
+		o.Keep = &f.keep
+	}
+	if o.By, err = retain.ParseOrder(f.by); err != nil {
+		return o, content.At("--by", err)
+	}
+	if f.olderThan != "" {
+		if o.OlderThan, err = retain.ParseAge(f.olderThan); err != nil {
+			return o, content.At("--older-than", err)
+		}
+	}
+	if o.Match, err = patterns("--match", f.list.of("match")); err != nil {
+		return o, err
+	}
+	o.Protect, err = patterns("--protect", f.list.of("protect"))
+	return o, err
+}
+
+func patterns(flag string, texts []string) (list []*regexp.Regexp, err error) {
+	for _, text := range texts {
+		p, err := regexp.Compile(text)
+		if err != nil {
+			return nil, content.At(flag, content.Errorf(content.ErrInvalid, "%w", err))
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+// pruningTable is what prune did as people read it.
+type pruningTable struct{ layout.Pruning }
+
+// Tables has a line for each entry that goes.
+func (p pruningTable) Tables() []render.Table {
+	verb := "removed"
+	if p.DryRun {
+		verb = "would remove"
+	}
+	summary := render.Table{Rows: [][]string{{fmt.Sprintf("%s %d of %d entries", verb, len(p.Pruned), len(p.Pruned)+p.Kept)}}}
+	if len(p.Pruned) == 0 {
+		return []render.Table{summary}
+	}
+	list := render.Table{Header: []string{"NAME", "DIGEST", "REASON"}}
+	for _, gone := range p.Pruned {
+		list.Rows = append(list.Rows, []string{gone.Name, gone.Digest.String(), gone.Reason})
+	}
+	return []render.Table{list, summary}
 }
