@@ -161,3 +161,86 @@ func writeImage(ctx context.Context, l *layout.Layout, name string, n int) error
 	_, err = l.Untag(ctx, []layout.Reference{{Name: name}}, layout.UntagOptions{WithReferrers: n%2 == 0})
 	return err
 }
+
+// collector removes what nothing reaches, to be killed at any moment.
+func collector(dir string) error {
+	l, err := layout.Open(dir, layout.Options{})
+	if err != nil {
+		return err
+	}
+	_, err = l.GC(context.Background(), layout.GCOptions{})
+	return errors.Join(err, l.Close())
+}
+
+// TestKilledGC kills gc at random moments. No manifest may ever be there without what
+// it refers to, named or not, and the next gc takes the rest.
+func TestKilledGC(t *testing.T) {
+	built := build.NewLayout()
+	var all []content.Descriptor
+	for i := range 300 {
+		d := built.Image(build.Image{Annotations: map[string]string{"i": fmt.Sprint(i)}, Layers: []build.Layer{
+			{Compression: "none", Files: []build.File{build.Text("n", fmt.Sprint(i))}},
+		}})
+		if i%10 == 0 {
+			d = built.Index(d)
+			built.Tag(fmt.Sprint("v", i), d)
+		}
+		all = append(all, d)
+	}
+	l := opened(t, built)
+	before, killed := len(present(t, l)), 0
+	for i := 0; i < 20 && len(present(t, l)) > 30*4; i++ {
+		if killGC(t, l) {
+			killed++
+		}
+		for _, d := range all {
+			if ok, err := l.Reader.Exists(t.Context(), d); err != nil {
+				t.Fatal(err)
+			} else if !ok {
+				continue
+			}
+			err := content.Walk(t.Context(), l.Reader, []content.Descriptor{d}, content.WalkOptions{}, func(n content.Node) error {
+				ok, err := l.Reader.Exists(t.Context(), n.Descriptor)
+				if err == nil && !ok {
+					err = content.AtDigest(n.Digest, content.ErrMissing)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatalf("with %d killed: %v", killed, err)
+			}
+		}
+	}
+	t.Logf("%d killed, %d of %d blobs left by then", killed, len(present(t, l)), before)
+	if killed == 0 {
+		t.Skip("gc was faster than what kills it")
+	}
+	collect(t, l, layout.GCOptions{})
+	if left := len(present(t, l)); left != 30*4 {
+		t.Errorf("%d blobs are left", left)
+	}
+}
+
+// killGC kills a gc as soon as it has removed something; false if it was faster.
+func killGC(t *testing.T, l *layout.Layout) bool {
+	t.Helper()
+	before := len(present(t, l))
+	cmd := process(t, "collector", l.Path())
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for len(present(t, l)) == before {
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Error(err)
+			}
+			return false
+		default:
+		}
+	}
+	_ = cmd.Process.Kill() // it may have ended
+	return <-ended != nil
+}

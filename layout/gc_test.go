@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/internal/durable"
 	"github.com/ocilayout/ocilayout/internal/testkit"
 	"github.com/ocilayout/ocilayout/internal/testkit/build"
 	"github.com/ocilayout/ocilayout/layout"
@@ -162,6 +163,60 @@ func TestGCOfSparseLayout(t *testing.T) {
 	got := collect(t, l, layout.GCOptions{})
 	if !slices.Contains(got.Digests, stray.Digest) || slices.Contains(got.Digests, here.Digest) {
 		t.Errorf("removed %q", got.Digests)
+	}
+}
+
+// TestGCReadsNoLayer, nor config: what is in their place does not matter.
+func TestGCReadsNoLayer(t *testing.T) {
+	built := build.NewLayout()
+	image := built.Image(build.Image{})
+	built.Tag("app", image)
+	for d := range built.Blobs {
+		if d != image.Digest {
+			built.Blobs[d] = []byte(`{"schemaVersion":2,"manifests":"nonsense"`)
+		}
+	}
+	stray := built.Put("", []byte("stray"))
+	l := opened(t, built, testkit.BrokenOK)
+	if got := collect(t, l, layout.GCOptions{}); !slices.Equal(got.Digests, []content.Digest{stray.Digest}) {
+		t.Errorf("removed %q", got.Digests)
+	}
+}
+
+// TestGCWaitsForWritersWithoutLinks: they hold a lock for as long as they rely on what
+// they can't link to.
+func TestGCWaitsForWritersWithoutLinks(t *testing.T) {
+	built := build.NewLayout()
+	built.Put("", []byte("stray"))
+	dir := testkit.Layout(t, built)
+	l, err := layout.Open(dir, layout.Options{NoSync: true, LockTimeout: 20 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	state := filepath.Join(dir, ".ocilayout")
+	if err := os.MkdirAll(state, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	writer, err := durable.TryLock(filepath.Join(state, "writers"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.GC(t.Context(), layout.GCOptions{}); !errors.Is(err, content.ErrBusy) || len(present(t, l)) != 1 {
+		t.Errorf("beside one: %v", err)
+	}
+	// Names may change meanwhile: gc does not keep that lock while it waits.
+	if err := tag(t.Context(), l, build.Descriptor("", []byte("stray")), "stray"); err != nil {
+		t.Error(err)
+	}
+	if _, err := l.Untag(t.Context(), []layout.Reference{{Name: "stray"}}, layout.UntagOptions{}); err != nil {
+		t.Error(err)
+	}
+	if err := writer.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if got := collect(t, l, layout.GCOptions{}); got.Removed.Count != 1 {
+		t.Errorf("behind it: %+v", got)
 	}
 }
 
