@@ -299,7 +299,7 @@ fi
 
 if wants gc || wants gc-warm; then
 	export small=$bench/12k
-	[ -e "$small" ] || go run "$here/gen-index" -images 1000 -referrers 11 "$small"
+	[ -e "$small" ] || (cd "$repo" && go run ./bench/gen-index -images 1000 -referrers 11 "$small")
 fi
 if contest gc '12,000 entries: gc with nothing to remove'; then
 	before='rm -rf $small/.ocilayout'

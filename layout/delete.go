@@ -17,29 +17,22 @@ type Deletion struct {
 
 // Delete takes every entry of a manifest out of index.json, in one transaction.
 // With its referrers, theirs go too, at any depth, with the lists of referrers and
-// the entries that cosign made for them. ErrNotFound if no entry has the digest.
+// the entries that cosign made for them; of an index, those of its children as well, if
+// nothing else leads to these. ErrNotFound if no entry has the digest.
 func (l *Layout) Delete(ctx context.Context, d content.Digest, withReferrers bool) (Deletion, error) {
 	if err := content.CheckDigest(d); err != nil {
 		return Deletion{}, err
 	}
-	a := l.asker()
-	defer a.close()
 	report := Deletion{Digest: d, Names: []string{}, Referrers: []content.Digest{}}
-	going := []content.Digest{d}
-	if withReferrers {
-		var err error
-		if going, report.Referrers, err = a.following(ctx, going); err != nil {
-			return report, err
-		}
-	}
 	if !withReferrers {
+		a := l.asker()
 		left, err := a.bound(ctx, d)
+		a.close()
 		if err != nil {
 			return report, err
 		}
 		report.Left = len(left)
 	}
-	a.close()
 	err := l.Update(ctx, func(tx *Tx) error {
 		report.Names = []string{}
 		gone, err := tx.Remove(func(e Entry) bool { return e.Digest == d })
@@ -57,10 +50,45 @@ func (l *Layout) Delete(ctx context.Context, d content.Digest, withReferrers boo
 		if !withReferrers {
 			return nil
 		}
-		_, err = tx.Remove(belongsTo(going))
+		_, referrers, err := l.dropReferrers(ctx, tx, gone)
+		report.Referrers = append([]content.Digest{}, referrers...)
 		return err
 	})
 	return report, content.At(l.path, err)
+}
+
+// dropReferrers takes out what refers to content that has just lost its last entry, or
+// to a child of such an index that nothing else leads to: entries, and the referrers
+// themselves, which a list may have had alone.
+func (l *Layout) dropReferrers(ctx context.Context, tx *Tx, gone []Entry) (entries []Entry, referrers []content.Digest, err error) {
+	var lost []content.Descriptor
+	going, isIndex := []content.Digest{}, false
+	for _, e := range gone {
+		left, err := tx.withDigest(e.Digest)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(left) == 0 && !slices.Contains(going, e.Digest) {
+			lost, going = append(lost, e.Descriptor), append(going, e.Digest)
+			isIndex = isIndex || content.IsIndex(e.MediaType)
+		}
+	}
+	if len(lost) == 0 {
+		return nil, nil, nil
+	}
+	if isIndex {
+		if going, err = l.lostWith(ctx, tx, lost); err != nil {
+			return nil, nil, err
+		}
+	}
+	a := l.asker()
+	defer a.close()
+	known, referrers, err := a.following(ctx, going)
+	if err != nil {
+		return nil, nil, err
+	}
+	entries, err = tx.Remove(belongsTo(known))
+	return entries, referrers, err
 }
 
 // following lists what has one of the digests as its subject, at any depth: all with

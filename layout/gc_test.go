@@ -573,3 +573,41 @@ func TestUntagLeavesReferrersOfWhatIsNamed(t *testing.T) {
 		t.Errorf("both: %v", err)
 	}
 }
+
+// TestReferrersOfChildrenGoToo, unless another index has the child.
+func TestReferrersOfChildrenGoToo(t *testing.T) {
+	built := build.NewLayout()
+	child, shared := built.Image(build.Image{}), built.Image(build.Image{Platform: content.Platform{OS: "linux", Architecture: "arm64"}})
+	index := built.Index(child, shared)
+	built.Tag("app", index)
+	built.Tag("arm", built.Index(shared))
+	gone, stays := built.Attach(child, "a/b", []byte("of one")), built.Attach(shared, "a/b", []byte("of both"))
+	for name, drop := range map[string]func(*layout.Layout) error{
+		"untag": func(l *layout.Layout) error {
+			changes, err := l.Untag(t.Context(), []layout.Reference{{Name: "app"}}, layout.UntagOptions{WithReferrers: true})
+			if len(changes) < 2 {
+				t.Errorf("untagged %+v", changes)
+			}
+			return err
+		},
+		"delete": func(l *layout.Layout) error {
+			deleted, err := l.Delete(t.Context(), index.Digest, true)
+			if !slices.Equal(deleted.Referrers, []content.Digest{gone.Digest}) {
+				t.Errorf("deleted %+v", deleted)
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := opened(t, built)
+			if err := drop(l); err != nil {
+				t.Fatal(err)
+			}
+			collect(t, l, layout.GCOptions{})
+			left := present(t, l)
+			if left[child.Digest] || left[gone.Digest] || !left[shared.Digest] || !left[stays.Digest] {
+				t.Errorf("left are %v", left)
+			}
+		})
+	}
+}

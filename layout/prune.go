@@ -75,7 +75,7 @@ func (l *Layout) Prune(ctx context.Context, o PruneOptions) (Pruning, error) {
 // pruning says which entries go: a report, and their bytes.
 func (l *Layout) pruning(ctx context.Context, entries iter.Seq2[Entry, error], o PruneOptions) (Pruning, map[string]bool, error) {
 	report := Pruning{DryRun: o.DryRun, Pruned: []Pruned{}}
-	k := kinship{m: newMarker(l.Reader), known: map[content.Digest]*kin{}}
+	k := newKinship(l.Reader)
 	if err := k.read(ctx, entries); err != nil {
 		return report, nil, err
 	}
@@ -83,8 +83,8 @@ func (l *Layout) pruning(ctx context.Context, entries iter.Seq2[Entry, error], o
 	if err != nil {
 		return report, nil, err
 	}
-	before := k.alive(nil)
-	after := k.alive(reasons)
+	before, _ := k.alive(nil)
+	after, _ := k.alive(reasons)
 	gone := map[string]bool{}
 	for i, who := range k.members {
 		reason := reasons[i]

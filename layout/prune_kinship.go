@@ -47,6 +47,10 @@ func newKin(m content.Manifest) *kin {
 	return k
 }
 
+func newKinship(r *Reader) *kinship {
+	return &kinship{m: newMarker(r), known: map[content.Digest]*kin{}, byTag: map[string][]int{}, byOwn: map[content.Digest][]int{}}
+}
+
 // A relative is an entry. One that follows stands for what it is about: it has either
 // the fallback tag of its subject, or the digests that it or its manifest names.
 type relative struct {
@@ -67,7 +71,6 @@ func (r relative) subject() string {
 
 // read reads every entry, and the manifests that they lead to.
 func (k *kinship) read(ctx context.Context, entries iter.Seq2[Entry, error]) error {
-	k.byTag, k.byOwn = map[string][]int{}, map[content.Digest][]int{}
 	for e, err := range entries {
 		if err != nil {
 			return err
@@ -200,10 +203,10 @@ func (k *kinship) created(ctx context.Context, l *Layout, d content.Digest) time
 }
 
 // alive says which members are led to, by those that do not follow and do not go, and
-// by what they lead to in turn.
-func (k *kinship) alive(goes []string) []bool {
-	alive := make([]bool, len(k.members))
-	reached := map[content.Digest]bool{}
+// by what they lead to in turn; and what is reached so.
+func (k *kinship) alive(goes []string) (alive []bool, reached map[content.Digest]bool) {
+	alive = make([]bool, len(k.members))
+	reached = map[content.Digest]bool{}
 	var waiting []content.Digest
 	reach := func(d content.Digest) {
 		if !reached[d] {
@@ -232,5 +235,35 @@ func (k *kinship) alive(goes []string) []bool {
 			}
 		}
 	}
-	return alive
+	return alive, reached
+}
+
+// lostWith lists manifests that are not in index.json any more, and of indexes among
+// them the children, unless an entry of tx leads there.
+func (l *Layout) lostWith(ctx context.Context, tx *Tx, manifests []content.Descriptor) ([]content.Digest, error) {
+	k := newKinship(l.Reader)
+	if err := k.read(ctx, tx.Entries()); err != nil {
+		return nil, err
+	}
+	var waiting, lost []content.Digest
+	for _, d := range manifests {
+		if err := k.visit(ctx, d, l.o.Limits.Manifest, 0); err != nil {
+			return nil, err
+		}
+		waiting = append(waiting, d.Digest)
+	}
+	_, reached := k.alive(nil)
+	for len(waiting) > 0 {
+		d := waiting[0]
+		waiting = waiting[1:]
+		if reached[d] {
+			continue
+		}
+		reached[d] = true
+		lost = append(lost, d)
+		if m := k.known[d]; m != nil {
+			waiting = append(waiting, m.children...)
+		}
+	}
+	return lost, nil
 }

@@ -115,49 +115,26 @@ func (l *Layout) Untag(ctx context.Context, refs []Reference, o UntagOptions) ([
 	var changes []Change
 	err := l.Update(ctx, func(tx *Tx) error {
 		changes = nil
+		var gone []Entry
 		for _, ref := range refs {
-			gone, err := tx.untag(ref, o.Keep)
+			entries, err := tx.untag(ref, o.Keep)
 			if err != nil {
 				return content.At(l.path, err)
 			}
-			changes = append(changes, gone...)
+			gone = append(gone, entries...)
 		}
-		if !o.WithReferrers {
-			return nil
+		if o.WithReferrers {
+			followers, _, err := l.dropReferrers(ctx, tx, gone)
+			if err != nil {
+				return content.At(l.path, err)
+			}
+			gone = append(gone, followers...)
 		}
-		more, err := l.dropReferrers(ctx, tx, changes)
-		changes = append(changes, more...)
-		return err
+		for _, e := range gone {
+			changes = append(changes, Change{Name: e.Name(), Old: e.Digest})
+		}
+		return nil
 	})
-	return changes, err
-}
-
-// dropReferrers takes out what refers to content that has just lost its last entry.
-func (l *Layout) dropReferrers(ctx context.Context, tx *Tx, lost []Change) ([]Change, error) {
-	a := l.asker()
-	defer a.close()
-	var going []content.Digest
-	for _, change := range lost {
-		left, err := tx.withDigest(change.Old)
-		if err != nil {
-			return nil, err
-		}
-		if len(left) == 0 && !slices.Contains(going, change.Old) {
-			going = append(going, change.Old)
-		}
-	}
-	if len(going) == 0 {
-		return nil, nil
-	}
-	known, _, err := a.following(ctx, going)
-	if err != nil {
-		return nil, err
-	}
-	gone, err := tx.Remove(belongsTo(known))
-	var changes []Change
-	for _, e := range gone {
-		changes = append(changes, Change{Name: e.Name(), Old: e.Digest})
-	}
 	return changes, err
 }
 
@@ -174,7 +151,7 @@ func (tx *Tx) losing(ref Reference, e Entry) ([]int, error) {
 	}), err
 }
 
-func (tx *Tx) untag(ref Reference, keep bool) ([]Change, error) {
+func (tx *Tx) untag(ref Reference, keep bool) ([]Entry, error) {
 	if ref.Name == "" && ref.Digest == "" {
 		return nil, content.Errorf(content.ErrInvalid, "say which name goes")
 	}
@@ -193,15 +170,13 @@ func (tx *Tx) untag(ref Reference, keep bool) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	var changes []Change
 	for _, x := range gone {
-		changes = append(changes, Change{Name: x.Name(), Old: x.Digest})
 		if !keep {
-			continue
+			break
 		}
 		if err := tx.Add(x.WithName("")); err != nil {
 			return nil, err
 		}
 	}
-	return changes, nil
+	return gone, nil
 }
