@@ -60,6 +60,9 @@ func (c Collection) Changed() bool { return c.Removed.Count+c.Staging.Count+c.Le
 // Manifests go before what they refer to. If GC fails or dies midway, what it has
 // not removed is unreachable as before, and the next one takes it.
 func (l *Layout) GC(ctx context.Context, o GCOptions) (Collection, error) {
+	if o.Grace < 0 {
+		return Collection{}, content.Errorf(content.ErrInvalid, "a grace of %v is none", o.Grace)
+	}
 	c := &collector{l: l, o: o, report: Collection{DryRun: o.DryRun, Digests: []content.Digest{}}}
 	defer c.close()
 	err := c.run(ctx)

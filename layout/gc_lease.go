@@ -88,7 +88,7 @@ func (c *collector) leases() (map[identity]bool, error) {
 
 // lease looks at the directory of one writer.
 func (c *collector) lease(staging *os.Root, name string, info os.FileInfo, held map[identity]bool) error {
-	lock, alive, err := c.tryLease(staging, name)
+	lock, alive, err := c.tryLease(staging, name, durable.SameOwner(info))
 	if err != nil {
 		return err
 	}
@@ -122,13 +122,13 @@ func (c *collector) lease(staging *os.Root, name string, info os.FileInfo, held 
 }
 
 // tryLease says whether a writer is alive; of one that is not it returns the lock, if
-// there is one.
-func (c *collector) tryLease(staging *os.Root, name string) (*durable.FileLock, bool, error) {
+// there is one. Where nothing will be cleared, none is made.
+func (c *collector) tryLease(staging *os.Root, name string, own bool) (*durable.FileLock, bool, error) {
 	info, err := staging.Lstat(path.Join(name, "lease"))
 	switch {
 	case err == nil && !info.Mode().IsRegular():
 		return nil, false, nil // no writer made that
-	case c.o.DryRun && errors.Is(err, fs.ErrNotExist):
+	case (c.o.DryRun || !own) && errors.Is(err, fs.ErrNotExist):
 		return nil, false, nil
 	}
 	lock, err := durable.TryLock(filepath.Join(c.l.path, stateDir, "staging", name, "lease"), false)
