@@ -471,18 +471,17 @@ func (l *Layout) blobDir(dir string) error {
 
 // publish gives one blob its name. The staged name stays as the link that holds it.
 func (b *Batch) publish(ctx context.Context, d content.Digest, blob *stagedBlob) error {
-	final := b.l.blobFile(d)
+	final, link := b.l.blobFile(d), blob.path
 	err := b.l.disk.LinkInto(blob.path, final)
-	link := blob.path
-	switch {
-	case errors.Is(err, durable.ErrNoLinks):
+	if errors.Is(err, fs.ErrExist) { // which is said also where there are no links
+		err = b.l.replaceBlob(blob.path, final)
+	}
+	if errors.Is(err, durable.ErrNoLinks) {
 		link = ""
 		if err := b.l.lease.withoutLinks(ctx); err != nil {
 			return err
 		}
 		err = b.l.disk.Publish(blob.path, final)
-	case errors.Is(err, fs.ErrExist):
-		err = b.l.replaceBlob(blob.path, final)
 	}
 	if err != nil {
 		return err

@@ -136,7 +136,7 @@ func (c *collector) allReached(reached func(content.Digest) bool) bool {
 func (c *collector) catalogReaches(ctx context.Context) (bool, error) {
 	state, err := c.l.state()
 	if err != nil {
-		return false, err
+		return false, nil // that index.json is missing is said by who reads it
 	}
 	snap, err := c.l.catalog().Open(state, false)
 	if err != nil {

@@ -52,8 +52,11 @@ const (
 func (m *marker) entries(ctx context.Context) (nodes []markNode, stamp durable.Stamp, err error) {
 	for attempt := 0; attempt < 4; attempt++ {
 		var f indexFile
-		if f, err = m.r.src.index(); err != nil {
-			return nil, stamp, err
+		if f, err = m.r.src.index(); errors.Is(err, fs.ErrNotExist) {
+			err = content.Errorf(content.ErrCorrupt, "is missing")
+		}
+		if err != nil {
+			return nil, stamp, content.At("index.json", err)
 		}
 		if disk, ok := f.(diskIndex); ok {
 			stamp = durable.StampOf(disk.info)

@@ -148,6 +148,31 @@ func TestGCRefusesWhatItCanNotKnow(t *testing.T) {
 	}
 }
 
+// TestGCWithoutIndex: nobody knows what there is.
+func TestGCWithoutIndex(t *testing.T) {
+	for name, spoil := range map[string]func(string) error{
+		"missing": os.Remove,
+		"torn":    func(path string) error { return os.Truncate(path, 40) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			built := build.NewLayout()
+			built.Tag("app", built.Image(build.Image{}))
+			l := opened(t, built, testkit.BrokenOK)
+			if err := spoil(filepath.Join(l.Path(), "index.json")); err != nil {
+				t.Fatal(err)
+			}
+			for _, dry := range []bool{true, false} {
+				if _, err := l.GC(t.Context(), layout.GCOptions{DryRun: dry}); !errors.Is(err, content.ErrCorrupt) {
+					t.Errorf("dry run %v: %v", dry, err)
+				}
+			}
+			if len(present(t, l)) != 3 {
+				t.Error("something was removed")
+			}
+		})
+	}
+}
+
 // TestGCOfSparseLayout: an absent child of an index is no reason to stop, and a wrong
 // size or type in an entry none either.
 func TestGCOfSparseLayout(t *testing.T) {
