@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 
-	"github.com/urfave/cli/v2"
-
 	"github.com/ocilayout/ocilayout/retain"
 )
 
@@ -47,26 +45,5 @@ are for gc. docs/gc.md says more.`,
 			}
 			return pruningTable{done}, nil
 		},
-	}
-}
-
-// pruneFlags are the flags of prune, as they are given.
-type pruneFlags struct {
-	list          ordered
-	keep          int
-	by, olderThan string
-	o             retain.Options
-}
-
-func (f *pruneFlags) all() []cli.Flag {
-	return []cli.Flag{
-		f.list.flag("match", "let only names go that the regular expression `RE` finds something in"),
-		f.list.flag("protect", "keep names that `RE` finds something in, beside those that --keep counts"),
-		&cli.IntFlag{Name: "keep", Value: -1, DefaultText: "all", Destination: &f.keep, Usage: "keep the newest `N` of each repository"},
-		&cli.StringFlag{Name: "by", Value: retain.ByCreated.String(), Destination: &f.by, Usage: "the newest by `ORDER`: created, semver (of the tag; others stay) or name"},
-		&cli.StringFlag{Name: "older-than", Destination: &f.olderThan, Usage: "let only go what was made longer than `AGE` ago, such as 30d"},
-		&cli.BoolFlag{Name: "untagged", Destination: &f.o.Untagged, Usage: "let entries without a name go, but for referrers"},
-		&cli.BoolFlag{Name: "dangling", Destination: &f.o.Dangling, Usage: "let referrers go whose subject no entry leads to"},
-		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Destination: &f.o.DryRun, Usage: "change nothing; exit 5 if something would go"},
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/ocilayout/ocilayout/cmd/ocilayout/internal/render"
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/layout"
@@ -43,6 +45,27 @@ func amountText(a layout.Amount, what string) string {
 		what += "s"
 	}
 	return fmt.Sprintf("%d %s, %s", a.Count, what, render.Size(a.Bytes))
+}
+
+// pruneFlags are the flags of prune, as they are given.
+type pruneFlags struct {
+	list          ordered
+	keep          int
+	by, olderThan string
+	o             retain.Options
+}
+
+func (f *pruneFlags) all() []cli.Flag {
+	return []cli.Flag{
+		f.list.flag("match", "let only names go that the regular expression `RE` finds something in"),
+		f.list.flag("protect", "keep names that `RE` finds something in, beside those that --keep counts"),
+		&cli.IntFlag{Name: "keep", Value: -1, DefaultText: "all", Destination: &f.keep, Usage: "keep the newest `N` of each repository"},
+		&cli.StringFlag{Name: "by", Value: retain.ByCreated.String(), Destination: &f.by, Usage: "the newest by `ORDER`: created, semver (of the tag; others stay) or name"},
+		&cli.StringFlag{Name: "older-than", Destination: &f.olderThan, Usage: "let only go what was made longer than `AGE` ago, such as 30d"},
+		&cli.BoolFlag{Name: "untagged", Destination: &f.o.Untagged, Usage: "let entries without a name go, but for referrers"},
+		&cli.BoolFlag{Name: "dangling", Destination: &f.o.Dangling, Usage: "let referrers go whose subject no entry leads to"},
+		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Destination: &f.o.DryRun, Usage: "change nothing; exit 5 if something would go"},
+	}
 }
 
 // options are what the flags of prune say.
