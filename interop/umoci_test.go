@@ -69,3 +69,40 @@ func TestUmociWrites(t *testing.T) {
 		t.Errorf("the unpacked file holds %q, %v", text, err)
 	}
 }
+
+// TestUmociGarbage: what umoci's gc removes ours does too, and nothing else.
+func TestUmociGarbage(t *testing.T) {
+	umoci := testkit.Client(t, "umoci")
+	layout := helloLayout(t)
+	for _, name := range []string{"kept", "gone"} {
+		run(t, umoci, "new", "--image", layout+":"+name)
+		run(t, umoci, "config", "--image", layout+":"+name, "--config.label", "name="+name)
+	}
+	us(t, "untag", layout+":gone")
+	copied := newLayout(t)
+	if err := os.CopyFS(copied, os.DirFS(layout)); err != nil {
+		t.Fatal(err)
+	}
+	all := blobNames(t, layout)
+	run(t, umoci, "gc", "--layout", copied)
+	us(t, "gc", "--grace", "0s", layout)
+	theirs, ours := blobNames(t, copied), blobNames(t, layout)
+	if strings.Join(ours, " ") != strings.Join(theirs, " ") || len(ours) >= len(all)-2 {
+		t.Errorf("of %d blobs umoci leaves\n%q, ours\n%q", len(all), theirs, ours)
+	}
+	us(t, "gc", "--grace", "0s", "--dry-run", copied) // exits 0: there is nothing more
+}
+
+// blobNames lists the blobs of a layout.
+func blobNames(t *testing.T, layout string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(layout, "blobs", "sha256"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -25,7 +26,8 @@ import (
 // a staged blob but the Batch itself; from then until Close, gc leaves it alone
 // even if no name points to it. So the order is: push, Publish, Update, Close.
 type Batch struct {
-	l *Layout
+	l  *Layout
+	id int // among the batches of l
 
 	mu     sync.Mutex
 	staged map[content.Digest]*stagedBlob
@@ -53,6 +55,8 @@ func (l *Layout) Batch() *Batch {
 	b := &Batch{l: l, staged: map[content.Digest]*stagedBlob{}, held: map[content.Digest]string{}}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.begun++
+	b.id = l.begun
 	l.batches = append(l.batches, b)
 	return b
 }
@@ -146,7 +150,7 @@ func (b *Batch) hold(ctx context.Context, d content.Digest) error {
 	if err != nil {
 		return err
 	}
-	link := filepath.Join(dir, holdName(d))
+	link := filepath.Join(dir, b.holdName(d))
 	final := b.l.blobFile(d)
 	if info, err := os.Lstat(final); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		link = "" // not ours to link; it leads to what we do not own
@@ -164,8 +168,11 @@ func (b *Batch) hold(ctx context.Context, d content.Digest) error {
 	return nil
 }
 
-// holdName is the name of a blob's link in the lease.
-func holdName(d content.Digest) string { return d.Algorithm().String() + "-" + d.Encoded() }
+// holdName is the name of a blob's link in the lease. Each batch has its own, since
+// it removes it when it ends. gc knows blobs by their inodes, whatever the name.
+func (b *Batch) holdName(d content.Digest) string {
+	return strconv.Itoa(b.id) + "-" + d.Algorithm().String() + "-" + d.Encoded()
+}
 
 func (b *Batch) release(d content.Digest) {
 	b.mu.Lock()
@@ -231,7 +238,7 @@ func (b *Batch) LinkFile(ctx context.Context, want content.Descriptor, path stri
 	if err := b.watch(dir); err != nil {
 		return false, err
 	}
-	staged := filepath.Join(dir, holdName(want.Digest))
+	staged := filepath.Join(dir, b.holdName(want.Digest))
 	if err := b.l.disk.LinkInto(path, staged); errors.Is(err, durable.ErrNoLinks) {
 		return false, nil
 	} else if err != nil && !errors.Is(err, fs.ErrExist) {
@@ -369,15 +376,28 @@ func (b *Batch) Fetch(ctx context.Context, target content.Descriptor) (io.ReadCl
 	return content.Verify(f, target), nil
 }
 
-// Exists says whether target is staged or in the layout, with its size.
+// Exists says whether target is staged or in the layout, with its size. What is
+// there is held from now on, since the caller may rely on it.
 func (b *Batch) Exists(ctx context.Context, target content.Descriptor) (bool, error) {
 	b.mu.Lock()
 	blob := b.staged[target.Digest]
+	_, held := b.held[target.Digest]
 	b.mu.Unlock()
 	if blob != nil {
 		return blob.size == target.Size, nil
 	}
-	return b.l.Exists(ctx, target)
+	there, err := b.l.Reader.Exists(ctx, target)
+	if err != nil || !there || held {
+		return there, err
+	}
+	if err := b.hold(ctx, target.Digest); err != nil {
+		return false, err
+	}
+	// Only what is there now is surely held.
+	if there, err = b.l.Reader.Exists(ctx, target); !there || err != nil {
+		b.release(target.Digest)
+	}
+	return there, err
 }
 
 // Size is the size of a staged blob, or of one of the layout. Nothing is proven by it.
@@ -462,18 +482,17 @@ func (l *Layout) blobDir(dir string) error {
 
 // publish gives one blob its name. The staged name stays as the link that holds it.
 func (b *Batch) publish(ctx context.Context, d content.Digest, blob *stagedBlob) error {
-	final := b.l.blobFile(d)
+	final, link := b.l.blobFile(d), blob.path
 	err := b.l.disk.LinkInto(blob.path, final)
-	link := blob.path
-	switch {
-	case errors.Is(err, durable.ErrNoLinks):
+	if errors.Is(err, fs.ErrExist) { // which is said also where there are no links
+		err = b.l.replaceBlob(blob.path, final)
+	}
+	if errors.Is(err, durable.ErrNoLinks) {
 		link = ""
 		if err := b.l.lease.withoutLinks(ctx); err != nil {
 			return err
 		}
 		err = b.l.disk.Publish(blob.path, final)
-	case errors.Is(err, fs.ErrExist):
-		err = b.l.replaceBlob(blob.path, final)
 	}
 	if err != nil {
 		return err

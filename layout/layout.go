@@ -26,6 +26,7 @@ type Layout struct {
 
 	mu      sync.Mutex
 	batches []*Batch // those not closed
+	begun   int      // batches so far
 }
 
 // Open opens the layout in dir for reading and writing. Nothing is written until
@@ -190,6 +191,12 @@ func (l *Layout) PushBytes(ctx context.Context, mediaType string, data []byte) (
 		return desc, err
 	}
 	return desc, l.own.Publish(ctx)
+}
+
+// Exists is Reader.Exists. What is there is kept from a concurrent gc until Close,
+// since the caller may rely on it.
+func (l *Layout) Exists(ctx context.Context, target content.Descriptor) (bool, error) {
+	return l.own.Exists(ctx, target)
 }
 
 // Close ends the lease and drops what was staged and not published. It does not

@@ -44,9 +44,9 @@ func (h *leaseHolder) begin(ctx context.Context) (string, error) {
 	}
 	for attempt := 0; ; attempt++ {
 		err := h.tryBegin(ctx)
-		// Between making the directory and locking its lease, gc may have taken it
-		// for one that was left behind.
-		if err == nil || attempt == 5 || !errors.Is(err, fs.ErrNotExist) {
+		// Between making the directory and locking its lease, gc may take it for one
+		// that was left behind: it has the lock for a moment, then the directory goes.
+		if err == nil || attempt == 5 || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, content.ErrBusy) {
 			return h.dir, err
 		}
 	}
@@ -91,18 +91,28 @@ func (h *leaseHolder) ownDir(names ...string) (string, error) {
 	return dir, nil
 }
 
+// ownFile is the path of a file of our state that is to be locked. A link in its
+// place is removed.
+func (h *leaseHolder) ownFile(name string) (string, error) {
+	dir, err := h.ownDir()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, name)
+	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+	}
+	return path, nil
+}
+
 // lock takes the lock under which index.json changes. The returned function
 // releases it.
 func (h *leaseHolder) lock(ctx context.Context, timeout time.Duration) (func() error, error) {
-	dir, err := h.ownDir()
+	path, err := h.ownFile("lock")
 	if err != nil {
 		return nil, err
-	}
-	path := filepath.Join(dir, "lock")
-	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
 	}
 	l, err := durable.Lock(ctx, path, durable.LockOptions{Timeout: timeout})
 	if err != nil {
@@ -119,8 +129,11 @@ func (h *leaseHolder) withoutLinks(ctx context.Context) error {
 	if h.writers != nil {
 		return nil
 	}
-	var err error
-	h.writers, err = durable.Lock(ctx, filepath.Join(h.root, stateDir, "writers"), durable.LockOptions{Shared: true, Timeout: time.Minute})
+	path, err := h.ownFile("writers")
+	if err != nil {
+		return err
+	}
+	h.writers, err = durable.Lock(ctx, path, durable.LockOptions{Shared: true, Timeout: time.Minute})
 	return err
 }
 

@@ -28,6 +28,8 @@ func TestMain(m *testing.M) {
 		exitOn(tagger(os.Args[1], os.Args[2], os.Args[3]))
 	case "attacher":
 		exitOn(attacher(os.Args[1], os.Args[2], os.Args[3], os.Args[4]))
+	case "collector":
+		exitOn(collector(os.Args[1]))
 	case "pusher":
 		exitOn(pusher(os.Args[1]))
 	}

@@ -93,20 +93,45 @@ func (tx *Tx) retag(e Entry, name string, o TagOptions) (Change, error) {
 	return change, nil
 }
 
-// Untag takes away the names that refs mean, in one transaction: of a reference
-// with a digest alone every name of it. With keep the content stays as an
-// untagged entry; without, the next gc takes what no other entry reaches. A
-// reference to nothing is ErrNotFound, and then no name goes.
-func (l *Layout) Untag(ctx context.Context, refs []Reference, keep bool) ([]Change, error) {
+// UntagOptions say what becomes of the content whose names go. With the zero value
+// the next gc takes what no other entry reaches.
+type UntagOptions struct {
+	// Keep leaves it as an untagged entry, so that gc keeps it.
+	Keep bool
+	// WithReferrers takes out what refers to content that loses its last entry, at any
+	// depth, with lists of referrers and the entries that cosign made; else gc keeps
+	// the content as long as they are there. It can't be had with Keep.
+	WithReferrers bool
+}
+
+// Untag takes away the names that refs mean, in one transaction, and says which: of a
+// reference with a digest alone every name of it. With referrers, theirs follow; an
+// untagged one is called "". A reference to nothing is ErrNotFound, and then no name
+// goes.
+func (l *Layout) Untag(ctx context.Context, refs []Reference, o UntagOptions) ([]Change, error) {
+	if o.Keep && o.WithReferrers {
+		return nil, content.Errorf(content.ErrInvalid, "what is kept keeps its referrers")
+	}
 	var changes []Change
 	err := l.Update(ctx, func(tx *Tx) error {
 		changes = nil
+		var gone []Entry
 		for _, ref := range refs {
-			gone, err := tx.untag(ref, keep)
+			entries, err := tx.untag(ref, o.Keep)
 			if err != nil {
 				return content.At(l.path, err)
 			}
-			changes = append(changes, gone...)
+			gone = append(gone, entries...)
+		}
+		if o.WithReferrers {
+			followers, _, err := l.dropReferrers(ctx, tx, gone)
+			if err != nil {
+				return content.At(l.path, err)
+			}
+			gone = append(gone, followers...)
+		}
+		for _, e := range gone {
+			changes = append(changes, Change{Name: e.Name(), Old: e.Digest})
 		}
 		return nil
 	})
@@ -126,7 +151,7 @@ func (tx *Tx) losing(ref Reference, e Entry) ([]int, error) {
 	}), err
 }
 
-func (tx *Tx) untag(ref Reference, keep bool) ([]Change, error) {
+func (tx *Tx) untag(ref Reference, keep bool) ([]Entry, error) {
 	if ref.Name == "" && ref.Digest == "" {
 		return nil, content.Errorf(content.ErrInvalid, "say which name goes")
 	}
@@ -145,15 +170,13 @@ func (tx *Tx) untag(ref Reference, keep bool) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	var changes []Change
 	for _, x := range gone {
-		changes = append(changes, Change{Name: x.Name(), Old: x.Digest})
 		if !keep {
-			continue
+			break
 		}
 		if err := tx.Add(x.WithName("")); err != nil {
 			return nil, err
 		}
 	}
-	return changes, nil
+	return gone, nil
 }

@@ -222,7 +222,7 @@ func TestTagIsOneStep(t *testing.T) {
 	if _, err := l.TagNames(t.Context(), ref, []string{"v2", "bad name"}, layout.TagOptions{}); !errors.Is(err, content.ErrInvalid) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := l.Untag(t.Context(), []layout.Reference{ref, {Name: "nope"}}, false); !errors.Is(err, content.ErrNotFound) {
+	if _, err := l.Untag(t.Context(), []layout.Reference{ref, {Name: "nope"}}, layout.UntagOptions{}); !errors.Is(err, content.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
 	if got := names(t, l.Reader); !slices.Equal(got, []string{"v1"}) {

@@ -75,6 +75,11 @@ func (l *Layout) Update(ctx context.Context, fn func(*Tx) error) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
+	// From here on no gc removes anything; what one took that was held too late for
+	// it is put back, so that fn finds it.
+	if err := l.restoreHeld(); err != nil {
+		return err
+	}
 	for {
 		done, err := l.tryUpdate(ctx, fn)
 		if err != nil || done {

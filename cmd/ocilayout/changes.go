@@ -22,6 +22,8 @@ func (c changes) Tables() []render.Table {
 
 func changeText(c layout.Change) string {
 	switch {
+	case c.Name == "":
+		return "a referrer: " + c.Old.String() + " -> gone"
 	case c.Skipped:
 		return c.Name + ": stays " + c.Old.String()
 	case c.New == "":

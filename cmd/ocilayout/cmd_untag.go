@@ -10,7 +10,7 @@ import (
 )
 
 func untagCommand() *command {
-	var keep bool
+	var o layout.UntagOptions
 	return &command{
 		name:  "untag",
 		args:  "REF...",
@@ -19,9 +19,11 @@ func untagCommand() *command {
 		examples: []example{
 			{"Two names.", "ocilayout untag images:app:v1 images:app:v2"},
 			{"A name, with its content kept from gc.", "ocilayout untag --keep images:app:v1"},
+			{"A name, with what refers to it, so that gc can take it.", "ocilayout untag --with-referrers images:app:v1"},
 		},
 		flags: []cli.Flag{
-			&cli.BoolFlag{Name: "keep", Destination: &keep, Usage: "leave the content as an untagged entry, so that gc keeps it"},
+			&cli.BoolFlag{Name: "keep", Destination: &o.Keep, Usage: "leave the content as an untagged entry, so that gc keeps it"},
+			&cli.BoolFlag{Name: "with-referrers", Destination: &o.WithReferrers, Usage: "take out what has content without a name left as its subject, too"},
 		},
 		report: true,
 		run: func(ctx context.Context, e *env, args []string) (_ any, err error) {
@@ -41,7 +43,7 @@ func untagCommand() *command {
 				}
 				refs = append(refs, ref)
 			}
-			done, err := l.Untag(ctx, refs, keep)
+			done, err := l.Untag(ctx, refs, o)
 			if err != nil {
 				return nil, err
 			}

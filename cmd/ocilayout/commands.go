@@ -40,6 +40,8 @@ var commands = []func() *command{
 	artifactPutCommand,
 	artifactGetCommand,
 	verifyCommand,
+	pruneCommand,
+	gcCommand,
 	diffCommand,
 	refCommand,
 	versionCommand,

@@ -30,6 +30,20 @@ var fixtures = map[string]func() *build.Layout{
 		delete(l.Blobs, toolLayer(l))
 		return l
 	},
+	// the same with a byte of its manifest flipped, and a blob that nothing reaches
+	"corrupt-manifest": func() *build.Layout {
+		l := images()
+		l.Put("", []byte("stray"))
+		l.Blobs[toolEntry(l).Digest][20] ^= 1
+		return l
+	},
+	// the same without its manifest, and with such a blob
+	"missing-manifest": func() *build.Layout {
+		l := images()
+		l.Put("", []byte("stray"))
+		delete(l.Blobs, toolEntry(l).Digest)
+		return l
+	},
 	// two images whose tag is latest, which oras and skopeo can't tell apart
 	"ambiguous": func() *build.Layout {
 		l := build.NewLayout()
@@ -78,19 +92,24 @@ func images() *build.Layout {
 	return l
 }
 
-// toolLayer is the layer of the image called tool.
-func toolLayer(l *build.Layout) content.Digest {
+// toolEntry is the entry of the image called tool.
+func toolEntry(l *build.Layout) content.Descriptor {
 	for _, e := range l.Entries {
-		if e.Annotations[content.AnnotationRefName] != "tool" {
-			continue
+		if e.Annotations[content.AnnotationRefName] == "tool" {
+			return e
 		}
-		m, err := content.ParseManifest(e.MediaType, l.Blobs[e.Digest])
-		if err != nil {
-			panic(err)
-		}
-		return m.Layers[0].Digest
 	}
 	panic("no entry called tool")
+}
+
+// toolLayer is the layer of that image.
+func toolLayer(l *build.Layout) content.Digest {
+	e := toolEntry(l)
+	m, err := content.ParseManifest(e.MediaType, l.Blobs[e.Digest])
+	if err != nil {
+		panic(err)
+	}
+	return m.Layers[0].Digest
 }
 
 // scriptFixture is "fixture NAME PATH": the layout as a directory, or as a tar if

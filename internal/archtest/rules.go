@@ -89,7 +89,7 @@ func House() Rules {
 			{Dir: "artifact", Imports: store, Planned: true},
 			{Dir: "imagefs", Imports: store, Planned: true},
 			{Dir: "consumer", Imports: store, Planned: true},
-			{Dir: "retain", Imports: store, Planned: true},
+			{Dir: "retain", Imports: store},
 			{Dir: "toolref", Imports: store},
 			{Dir: "export", Imports: works},
 			{Dir: "ingest", Imports: works},

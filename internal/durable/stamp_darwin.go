@@ -14,3 +14,10 @@ func StampOf(fi os.FileInfo) Stamp {
 	}
 	return s
 }
+
+// Shared reports whether a file has other names than the one it was found under, as
+// far as is known.
+func Shared(fi os.FileInfo) bool {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	return ok && st.Nlink > 1
+}

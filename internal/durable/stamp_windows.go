@@ -14,3 +14,7 @@ func StampOf(fi os.FileInfo) Stamp {
 	}
 	return s
 }
+
+// Shared reports whether a file has other names than the one it was found under, as
+// far as is known: here it never is.
+func Shared(os.FileInfo) bool { return false }
