@@ -401,3 +401,24 @@ func TestManyOfOne(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestCancel ends an Apply whose context is cancelled before the layers are read.
+func TestCancel(t *testing.T) {
+	dst := opened(t, build.Hello())
+	ctx, cancel := context.WithCancel(t.Context())
+	root, err := dst.Lookup(ctx, layout.Reference{Name: "v1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := dst.Batch()
+	stop := edit(func(*mutate.Image) error {
+		cancel()
+		return nil
+	})
+	if _, err := mutate.Apply(ctx, b, root, []mutate.Edit{flagged(t, "layer-time", "set=1"), stop}, mutate.Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+}
