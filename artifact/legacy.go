@@ -24,7 +24,7 @@ type legacyForm struct {
 
 // findLegacy finds the legacy forms of everything that root leads to: first what is
 // in its indexes, then cosign's tags in the order of index.json.
-func findLegacy(ctx context.Context, l *layout.Layout, root content.Descriptor) ([]legacyForm, error) {
+func findLegacy(ctx context.Context, l *layout.Reader, root content.Descriptor) ([]legacyForm, error) {
 	s := legacyScan{f: l, limits: l.Limits(), subjects: map[content.Digest]content.Descriptor{}}
 	if err := s.visit(ctx, root, 0); err != nil {
 		return nil, err

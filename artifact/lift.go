@@ -27,9 +27,10 @@ type LiftReport struct {
 // Lifted is a referrer made of a legacy form.
 type Lifted struct {
 	Attached
-	Origin layout.Origin  `json:"origin"`         // "cosign" or "buildkit"
-	From   content.Digest `json:"from"`           // the manifest that it was made of
-	Name   string         `json:"name,omitempty"` // the tag of that, if it has one
+	Of     content.Descriptor `json:"-"`              // the subject
+	Origin layout.Origin      `json:"origin"`         // "cosign" or "buildkit"
+	From   content.Digest     `json:"from"`           // the manifest that it was made of
+	Name   string             `json:"name,omitempty"` // the tag of that, if it has one
 }
 
 // Kept is something that stays in its legacy form alone, and why.
@@ -50,23 +51,11 @@ type Kept struct {
 // them in its OCI 1.1 mode. Layers keep their bytes and annotations. What speaks of
 // another image, is damaged or absent is left as it is and reported.
 func Lift(ctx context.Context, l *layout.Layout, root content.Descriptor, o LiftOptions) (report LiftReport, err error) {
-	found, err := findLegacy(ctx, l, root)
-	if err != nil {
-		return report, err
-	}
-	lift := lifter{l: l, b: l.Batch(), artifacts: map[content.Digest][]content.Descriptor{}}
-	defer func() { err = errors.Join(err, lift.b.Close()) }()
-	lift.report.Lifted = []Lifted{}
-	for _, form := range found {
-		if o.Origin != "" && form.origin != o.Origin {
-			continue
-		}
-		if err := lift.form(ctx, form); err != nil {
-			return lift.report, err
-		}
-	}
-	if len(lift.report.Lifted) == 0 {
-		return lift.report, nil
+	b := l.Batch()
+	defer func() { err = errors.Join(err, b.Close()) }()
+	lift, err := stageLift(ctx, l.Reader, b, root, o.Origin)
+	if err != nil || len(lift.report.Lifted) == 0 {
+		return lift.report, err
 	}
 	if err := lift.b.Publish(ctx); err != nil {
 		return lift.report, err
@@ -75,9 +64,36 @@ func Lift(ctx context.Context, l *layout.Layout, root content.Descriptor, o Lift
 	return lift.report, content.At(l.Path(), err)
 }
 
+// StageLift is the first half of Lift: it stages in b, a batch of r's layout, what
+// Lift makes. Nothing is listed, so that the caller can do it, with [layout.Tx], in
+// one transaction with other things. An origin other than "" is the only one of which
+// anything is lifted.
+func StageLift(ctx context.Context, r *layout.Reader, b *layout.Batch, root content.Descriptor, origin layout.Origin) (LiftReport, error) {
+	lift, err := stageLift(ctx, r, b, root, origin)
+	return lift.report, err
+}
+
+func stageLift(ctx context.Context, r *layout.Reader, b *layout.Batch, root content.Descriptor, origin layout.Origin) (lifter, error) {
+	lift := lifter{l: r, b: b, artifacts: map[content.Digest][]content.Descriptor{}}
+	lift.report.Lifted = []Lifted{}
+	found, err := findLegacy(ctx, r, root)
+	if err != nil {
+		return lift, err
+	}
+	for _, form := range found {
+		if origin != "" && form.origin != origin {
+			continue
+		}
+		if err := lift.form(ctx, form); err != nil {
+			return lift, err
+		}
+	}
+	return lift, nil
+}
+
 // lifter gathers what one Lift makes.
 type lifter struct {
-	l         *layout.Layout
+	l         *layout.Reader
 	b         *layout.Batch
 	subjects  []content.Descriptor // in the order in which they were found
 	artifacts map[content.Digest][]content.Descriptor
@@ -102,8 +118,8 @@ func (t *lifter) form(ctx context.Context, f legacyForm) error {
 			continue
 		}
 		t.report.Lifted = append(t.report.Lifted, Lifted{
-			Attached: Attached{desc, f.subject.Digest, !there},
-			Origin:   f.origin, From: f.desc.Digest, Name: f.name,
+			Attached: Attached{desc, f.subject.Digest, !there}, Of: f.subject,
+			Origin: f.origin, From: f.desc.Digest, Name: f.name,
 		})
 		if t.artifacts[f.subject.Digest] == nil {
 			t.subjects = append(t.subjects, f.subject)

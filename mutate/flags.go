@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/layout"
 )
 
 // A Flag is an edit as the command line names it.
@@ -24,13 +25,29 @@ type FlagEnv struct {
 	Resolve func(ref string) (content.Fetcher, content.Descriptor, error)
 	// Now is the time that "now" means; nil is the clock's.
 	Now func() time.Time
+	// Created is noted as the time of what the edits make, such as an entry of history;
+	// zero notes nothing, so that the same edits make the same image.
+	Created time.Time
+	// Layout is the one that the image is in, of which artifacts are looked up.
+	Layout *layout.Reader
+}
+
+func (env FlagEnv) now() time.Time {
+	if env.Now == nil {
+		return time.Now()
+	}
+	return env.Now()
 }
 
 // Flags lists the flags of all edits, in the order in which help shows them.
 func Flags() []Flag {
 	return slices.Concat(
+		configFlags(),
+		historyFlags(),
+		annotationFlags(),
 		timeFlags(),
 		layerFlags(),
+		formFlags(),
 	)
 }
 

@@ -1,0 +1,180 @@
+package mutate
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"regexp"
+	"strings"
+
+	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/internal/rawjson"
+)
+
+// RemoveBuildArgs takes build arguments out of the texts of history, as classic docker
+// and BuildKit write them: entries of ARG, which go if nothing else is in them, and
+// the arguments in front of commands ("|1 TOKEN=x /bin/sh -c make"). So the value of
+// a secret that was passed this way leaves the image; what else says it, such as a
+// variable of the environment, is warned of, and files are not looked at.
+//
+// An argument whose end is not clear, since it has spaces and nothing tells the
+// command that follows from it, is ErrAmbiguous unless Value says it. That nothing
+// fits is warned of.
+//
+// The config changes, and with it the manifest; history keeps its other texts, and
+// diffIDs, created, annotations and layers stay. The digest in a parent index is the
+// new one.
+type RemoveBuildArgs struct {
+	// Name is the argument's; it is not used with Pattern.
+	Name string
+	// Value, if not nil, is the only one that is taken out.
+	Value *string
+	// Pattern fits the whole of NAME=VALUE of the arguments to be taken out; nil goes by
+	// Name and Value.
+	Pattern *regexp.Regexp
+}
+
+// Image takes the arguments out of the history.
+func (e RemoveBuildArgs) Image(_ context.Context, im *Image) error {
+	if ok, err := hasConfig(im); err != nil || !ok {
+		return err
+	}
+	scan := argScan{edit: e, shells: im.shells()}
+	kept := []*History{}
+	for i, h := range im.History {
+		text := h.Raw.GetString("created_by")
+		left, err := scan.text(text)
+		if err != nil {
+			return content.Errorf(content.ErrAmbiguous, "history entry %d: build argument %w", i+1, err)
+		}
+		if left == "" && text != "" && h.Layer == nil {
+			continue // nothing else was in it
+		}
+		if left != text {
+			h.Raw.SetString("created_by", left)
+		}
+		kept = append(kept, h)
+	}
+	if im.History != nil {
+		im.History = kept
+	}
+	if scan.found == 0 {
+		im.Job.Warn("%s: no build argument %s in its history", im.Descriptor.Digest, e)
+	}
+	for _, value := range scan.values {
+		im.warnOf(value)
+	}
+	return nil
+}
+
+// String says which arguments are meant, without the value of a secret.
+func (e RemoveBuildArgs) String() string {
+	if e.Pattern != nil {
+		return "that fits " + e.Pattern.String()
+	}
+	return e.Name
+}
+
+// fits says whether an argument is to go. One without a value is declared only.
+func (e RemoveBuildArgs) fits(a buildArg) bool {
+	switch {
+	case e.Pattern != nil:
+		loc := e.Pattern.FindStringIndex(a.name + "=" + a.value)
+		return loc != nil && loc[0] == 0 && loc[1] == len(a.name)+1+len(a.value)
+	case a.name != e.Name:
+		return false
+	}
+	return e.Value == nil || a.bare || a.value == *e.Value
+}
+
+// shells lists what commands begin with that a shell runs.
+func (im *Image) shells() []string {
+	list := []string{"/bin/sh -c", "/bin/bash -c", "/bin/ash -c", "cmd /S /C", "powershell -Command"}
+	if raw, err := textsOf(im.Config, "config", "Shell"); err == nil && len(raw) > 0 {
+		list = append(list, strings.Join(raw, " "))
+	}
+	for _, h := range im.History {
+		_, command := cutPrefixes(h.Raw.GetString("created_by"))
+		if inner, ok := strings.CutPrefix(command, "SHELL ["); ok {
+			list = append(list, strings.TrimSuffix(strings.TrimSpace(inner), "]"))
+		}
+	}
+	return list
+}
+
+// textsOf reads a list of texts in an object of o.
+func textsOf(o *rawjson.Object, outer, key string) ([]string, error) {
+	var list []string
+	err := editMember(o, outer, func(inner *rawjson.Object) error {
+		key, err := keyOf(inner, key)
+		if err != nil {
+			return err
+		}
+		_, list, err = texts(inner.Get(key))
+		return err
+	})
+	return list, err
+}
+
+// shortestSecret is the length from which on a value is looked for elsewhere: shorter
+// ones are everywhere.
+const shortestSecret = 4
+
+// warnOf says where the image still has a value.
+func (im *Image) warnOf(value string) {
+	if len(value) < shortestSecret {
+		return
+	}
+	spelled := strings.Trim(string(rawjson.Quote(value)), `"`)
+	has := func(raw []byte) bool { return strings.Contains(string(raw), spelled) }
+	for i, h := range im.History {
+		if has(h.Raw.Bytes()) {
+			im.Job.Warn("%s: the value of a build argument is still in history entry %d", im.Descriptor.Digest, i+1)
+		}
+	}
+	for _, f := range im.Config.Fields() {
+		if f.Key != "history" && f.Key != "rootfs" && (has(f.Value) || f.Key == buildInfo && hasInBase64(f.Value, value)) {
+			im.Job.Warn("%s: the value of a build argument is still in the config's %s", im.Descriptor.Digest, f.Key)
+		}
+	}
+	if has(im.Manifest.Get("annotations")) {
+		im.Job.Warn("%s: the value of a build argument is still in annotations", im.Descriptor.Digest)
+	}
+}
+
+// buildInfo is where BuildKit before 0.12 keeps the arguments of a build in a config.
+const buildInfo = "moby.buildkit.buildinfo.v1"
+
+// hasInBase64 looks for a value in a text of base64.
+func hasInBase64(raw json.RawMessage, value string) bool {
+	var text []byte // encoding/json reads base64 into bytes
+	return json.Unmarshal(raw, &text) == nil && bytes.Contains(text, []byte(value))
+}
+
+var buildArgRmFlag = Flag{
+	Name:  "build-arg-rm",
+	Usage: "take a build argument out of the history: `NAME`, or NAME=VALUE where it has that value",
+	Parse: selected(func(value string, _ FlagEnv) (Change, error) {
+		name, text, given := strings.Cut(value, "=")
+		e := RemoveBuildArgs{Name: name}
+		if given {
+			e.Value = &text
+		}
+		if !argName.MatchString(name) {
+			return nil, content.Errorf(content.ErrInvalid, "%q is no name of a build argument", name)
+		}
+		return e, checkText(value)
+	}),
+}
+
+var buildArgRmRegexFlag = Flag{
+	Name:  "build-arg-rm-regex",
+	Usage: "take build arguments out of the history whose whole NAME=VALUE fits `PATTERN`",
+	Parse: selected(func(value string, _ FlagEnv) (Change, error) {
+		re, err := regexp.Compile("^(?s:" + value + ")$")
+		if err != nil {
+			return nil, content.Errorf(content.ErrInvalid, "%q: %w", value, err)
+		}
+		return RemoveBuildArgs{Pattern: re}, nil
+	}),
+}

@@ -1,0 +1,39 @@
+package mutate
+
+import (
+	"context"
+	"time"
+
+	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/internal/rawjson"
+)
+
+// SetCreated sets when the image was made, in the config's created, as it is spelled
+// here: a time of RFC 3339; "" takes it out. The times of history and of files stay,
+// and so does the annotation org.opencontainers.image.created.
+//
+// The config changes, and with it the manifest; history, diffIDs, annotations and
+// layers stay. The digest in a parent index is the new one.
+type SetCreated struct{ Time string }
+
+// Image sets the time.
+func (e SetCreated) Image(_ context.Context, im *Image) error {
+	return editConfig(im, func(c *rawjson.Object) error { return setText(c, "created", e.Time) })
+}
+
+var createdFlag = Flag{
+	Name:  "created",
+	Usage: "set when the image was made: `TIME` such as 2026-11-25T12:00:00Z, or now; \"\" deletes",
+	Parse: selected(func(value string, env FlagEnv) (Change, error) {
+		if value == "" {
+			return SetCreated{}, nil
+		}
+		if value == "now" {
+			return SetCreated{env.now().UTC().Format(time.RFC3339)}, nil
+		}
+		if _, err := time.Parse(time.RFC3339, value); err != nil {
+			return nil, content.Errorf(content.ErrInvalid, "%q is no time: want one such as 2026-11-25T12:00:00Z", value)
+		}
+		return SetCreated{value}, nil
+	}),
+}
