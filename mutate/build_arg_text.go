@@ -60,8 +60,8 @@ func (s *argScan) text(text string) (string, error) {
 }
 
 // declaration takes arguments out of what stands behind ARG. A word without "=" that
-// follows a value may be part of it, and is taken so: rather another declaration goes
-// than half a secret stays.
+// follows a value may be part of it, and whatever follows a value of several lines:
+// they are taken so, and rather another declaration goes than half a secret stays.
 func (s *argScan) declaration(text string) string {
 	var args []buildArg
 	for pos := 0; pos < len(text); {
@@ -71,7 +71,7 @@ func (s *argScan) declaration(text string) string {
 		}
 		word := text[pos:end]
 		switch last := len(args) - 1; {
-		case argStart.MatchString(word):
+		case argStart.MatchString(word) && (last < 0 || !strings.Contains(args[last].value, "\n")):
 			args = append(args, newBuildArg(word, pos, end))
 		case argName.MatchString(word) && (last < 0 || args[last].bare):
 			args = append(args, buildArg{name: word, bare: true, start: pos, end: end})

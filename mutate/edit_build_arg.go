@@ -2,9 +2,11 @@ package mutate
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/ocilayout/ocilayout/content"
@@ -47,11 +49,12 @@ func (e RemoveBuildArgs) Image(_ context.Context, im *Image) error {
 		if err != nil {
 			return content.Errorf(content.ErrAmbiguous, "history entry %d: build argument %w", i+1, err)
 		}
-		if left == "" && text != "" && h.Layer == nil {
+		switch {
+		case left == text:
+		case left == "" && h.Layer == nil:
 			continue // nothing else was in it
-		}
-		if left != text {
-			h.Raw.SetString("created_by", left)
+		default:
+			h.Raw.SetString("created_by", cmp.Or(left, "ARG"))
 		}
 		kept = append(kept, h)
 	}
@@ -125,8 +128,10 @@ func (im *Image) warnOf(value string) {
 	if len(value) < shortestSecret {
 		return
 	}
-	spelled := strings.Trim(string(rawjson.Quote(value)), `"`)
-	has := func(raw []byte) bool { return strings.Contains(string(raw), spelled) }
+	has := func(raw []byte) bool {
+		var v any
+		return json.Unmarshal(raw, &v) == nil && says(v, value)
+	}
 	for i, h := range im.History {
 		if has(h.Raw.Bytes()) {
 			im.Job.Warn("%s: the value of a build argument is still in history entry %d", im.Descriptor.Digest, i+1)
@@ -140,6 +145,23 @@ func (im *Image) warnOf(value string) {
 	if has(im.Manifest.Get("annotations")) {
 		im.Job.Warn("%s: the value of a build argument is still in annotations", im.Descriptor.Digest)
 	}
+}
+
+// says looks for a text in a value of JSON and all that is in it.
+func says(v any, text string) bool {
+	switch v := v.(type) {
+	case string:
+		return strings.Contains(v, text)
+	case []any:
+		return slices.ContainsFunc(v, func(e any) bool { return says(e, text) })
+	case map[string]any:
+		for key, e := range v {
+			if strings.Contains(key, text) || says(e, text) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // buildInfo is where BuildKit before 0.12 keeps the arguments of a build in a config.
