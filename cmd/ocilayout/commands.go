@@ -24,6 +24,7 @@ var commands = []func() *command{
 	copyCommand,
 	importCommand,
 	exportCommand,
+	mutateCommand,
 	attachCommand,
 	detachCommand,
 	referrersCommand,

@@ -1,6 +1,10 @@
 package main
 
-import "github.com/urfave/cli/v2"
+import (
+	"strconv"
+
+	"github.com/urfave/cli/v2"
+)
 
 // An ordered list takes the values of repeatable flags, in the order given also
 // across different flags, and with their commas as they are.
@@ -38,3 +42,29 @@ func (r *repeatable) Set(value string) error {
 }
 
 func (r *repeatable) String() string { return "" }
+
+// toggle makes a repeatable flag without a value that stores into the list.
+func (o *ordered) toggle(name, usage string) cli.Flag {
+	return &toggleFlag{&cli.GenericFlag{Name: name, Usage: usage, Value: &toggle{repeatable{o, name}}}}
+}
+
+// toggleFlag is a GenericFlag that takes no value.
+type toggleFlag struct{ *cli.GenericFlag }
+
+// TakesValue is false.
+func (*toggleFlag) TakesValue() bool { return false }
+
+// toggle is a flag.Value that adds to an ordered list without a value of its own.
+type toggle struct{ repeatable }
+
+// IsBoolFlag tells package flag that no value follows.
+func (*toggle) IsBoolFlag() bool { return true }
+
+// Set adds the flag, unless it is given as false.
+func (t *toggle) Set(value string) error {
+	on, err := strconv.ParseBool(value)
+	if err != nil || !on {
+		return err
+	}
+	return t.repeatable.Set("")
+}
