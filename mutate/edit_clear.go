@@ -86,7 +86,7 @@ func (e Clear) Index(_ context.Context, ix *Index) error {
 
 var clearFlag = Flag{
 	Name:  "clear",
-	Usage: "delete whole fields: `LIST` is of " + strings.Join(ClearFields(), ","),
+	Usage: "delete whole fields: `LIST` has some of these between commas: " + strings.Join(ClearFields(), ", "),
 	Parse: selected(func(value string, _ FlagEnv) (Change, error) {
 		fields := strings.Split(value, ",")
 		for _, name := range fields {

@@ -26,7 +26,7 @@ func (e AddHistory) Image(_ context.Context, im *Image) error {
 		return err
 	}
 	if im.History == nil && len(im.Layers) > 0 {
-		return content.Errorf(content.ErrUnsupported, "image keeps no history, so that an entry would not fit its %d layers", len(im.Layers))
+		return content.Errorf(content.ErrUnsupported, "image keeps no history, so that an entry would not fit its layers")
 	}
 	h := NewHistory()
 	if !e.Created.IsZero() {

@@ -21,7 +21,10 @@ type Saved struct {
 	*Report
 	// Name is what the result is called now, "" if it has none.
 	Name string `json:"name,omitempty"`
-	// Left counts referrers of the old image that stay behind: they speak of it alone.
+	// Was is what had that name before, or the place in index.json; "" if nothing had.
+	Was content.Digest `json:"was,omitempty"`
+	// Left counts referrers of the old image, and of images in it that changed: they
+	// stay behind, since they speak of it alone.
 	Left int `json:"referrersLeft"`
 }
 
@@ -32,19 +35,16 @@ func Save(ctx context.Context, l *layout.Layout, b *layout.Batch, r *Report, o S
 	if err := b.Publish(ctx); err != nil {
 		return s, err
 	}
-	if r.New != r.Old {
-		behind, err := l.FindReferrers(ctx, layout.ReferrerQuery{Subject: content.Descriptor{Digest: r.Old}, Legacy: true})
-		if err != nil {
-			return s, err
-		}
-		s.Left = len(behind)
+	var err error
+	if s.Left, err = r.behind(ctx, l); err != nil {
+		return s, err
 	}
 	return s, l.Update(ctx, func(tx *layout.Tx) error {
 		change, err := r.name(tx, o)
 		if err != nil {
 			return err
 		}
-		s.Name = change.Name
+		s.Name, s.Was = change.Name, change.Old
 		for _, ref := range r.Referrers {
 			if err := tx.AddReferrer(ctx, b, ref.Subject, ref.Artifact); err != nil {
 				return err
@@ -52,6 +52,31 @@ func Save(ctx context.Context, l *layout.Layout, b *layout.Batch, r *Report, o S
 		}
 		return nil
 	})
+}
+
+// behind counts the referrers of what changed. Attestations of BuildKit are children of
+// the index, and come along.
+func (r *Report) behind(ctx context.Context, l *layout.Layout) (int, error) {
+	if r.New == r.Old {
+		return 0, nil
+	}
+	subjects := []content.Digest{r.Old}
+	for _, im := range r.Images {
+		subjects = append(subjects, im.Old)
+	}
+	seen := map[content.Digest]bool{}
+	for _, d := range subjects {
+		found, err := l.FindReferrers(ctx, layout.ReferrerQuery{Subject: content.Descriptor{Digest: d}, Legacy: true})
+		if err != nil {
+			return 0, err
+		}
+		for _, one := range found {
+			if one.Origin != layout.OriginBuildKit {
+				seen[one.Digest] = true
+			}
+		}
+	}
+	return len(seen), nil
 }
 
 // name gives the result its place in index.json.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -139,19 +138,27 @@ func (e *env) mutate(ctx context.Context, l *layout.Layout, ref layout.Reference
 // mutated shows what edits made.
 type mutated struct{ mutate.Saved }
 
-// Tables has the name, then the images of an index, then the layers that are new.
+// Tables has the digests, the name, then the images of an index and the layers that are
+// new.
 func (m mutated) Tables() []render.Table {
-	moved := changeText(layout.Change{Name: m.Name, Old: m.Old, New: m.New})
-	tables := []render.Table{{Rows: [][]string{{strings.TrimPrefix(moved, ": ")}}}}
+	what := m.Old.String() + ": nothing changed"
+	if m.Changed {
+		what = m.Old.String() + " -> " + m.New.String()
+	}
+	rows := [][]string{{what}}
+	if m.Name != "" {
+		rows = append(rows, []string{changeText(layout.Change{Name: m.Name, Old: m.Was, New: m.New})})
+	}
+	tables := []render.Table{{Rows: rows}}
 	images := render.Table{Header: []string{"PLATFORM", "OLD", "NEW"}}
 	for _, i := range m.Images {
 		if i.Old != m.Old {
 			images.Rows = append(images.Rows, []string{i.Platform, content.Short(i.Old), content.Short(i.New)})
 		}
 	}
-	layers := render.Table{Header: []string{"OLD LAYER", "NEW LAYER", "SIZE", "FILES"}}
+	layers := render.Table{Header: []string{"OLD LAYER", "NEW LAYER", "SIZE"}}
 	for _, l := range m.Layers {
-		layers.Rows = append(layers.Rows, []string{content.Short(l.Old), content.Short(l.New), render.Size(l.Size), strconv.Itoa(l.Members)})
+		layers.Rows = append(layers.Rows, []string{content.Short(l.Old), content.Short(l.New), render.Size(l.Size)})
 	}
 	for _, t := range []render.Table{images, layers} {
 		if len(t.Rows) > 0 {
