@@ -16,12 +16,7 @@ import (
 // tryFlag reads "NAME VALUE", or the name alone, as the command line does.
 func tryFlag(text string, env mutate.FlagEnv) (mutate.Edit, error) {
 	name, value, _ := strings.Cut(text, " ")
-	for _, f := range mutate.Flags() {
-		if f.Name == name {
-			return f.Parse(value, env)
-		}
-	}
-	return mutate.Edit{}, content.Errorf(content.ErrNotFound, "no flag %s", name)
+	return parseFlag(name, value, env)
 }
 
 // testEnv has a clock that stands.
