@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/internal/rawjson"
 )
 
@@ -23,17 +22,12 @@ func (e SetCreated) Image(_ context.Context, im *Image) error {
 
 var createdFlag = Flag{
 	Name:  "created",
-	Usage: "set when the image was made: `TIME` such as 2026-11-25T12:00:00Z, or now; \"\" deletes",
+	Usage: "set when the image was made: `TIME` as 2026-11-25T12:00:00Z, 2026-11-25, seconds since 1970, or now; \"\" deletes",
 	Parse: selected(func(value string, env FlagEnv) (Change, error) {
-		if value == "" {
-			return SetCreated{}, nil
+		if _, err := time.Parse(time.RFC3339, value); err == nil || value == "" {
+			return SetCreated{value}, nil
 		}
-		if value == "now" {
-			return SetCreated{env.now().UTC().Format(time.RFC3339)}, nil
-		}
-		if _, err := time.Parse(time.RFC3339, value); err != nil {
-			return nil, content.Errorf(content.ErrInvalid, "%q is no time: want one such as 2026-11-25T12:00:00Z", value)
-		}
-		return SetCreated{value}, nil
+		at, err := parseTime(value, env)
+		return SetCreated{at.UTC().Format(time.RFC3339Nano)}, err
 	}),
 }
