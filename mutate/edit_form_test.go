@@ -187,6 +187,20 @@ func TestToReferrers(t *testing.T) {
 	}
 }
 
+// TestAttestationStays warns of an attestation whose image has changed.
+func TestAttestationStays(t *testing.T) {
+	l := build.NewLayout()
+	l.Tag("v1", attested(l))
+	dst, r := edited(t, l, flags(t, "env A=1")...)
+	m := manifestOf(t, dst, r.Entry.Descriptor)
+	if len(m.Manifests) != 2 || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "attestation "+m.Manifests[1].Digest.String()+" speaks of ") {
+		t.Errorf("%+v, warnings %q", m.Manifests, r.Warnings)
+	}
+	if _, r := edited(t, l, flags(t, "annotation-promote")...); len(r.Warnings) != 0 {
+		t.Errorf("warnings %q", r.Warnings)
+	}
+}
+
 // TestToReferrersKeeps leaves what is no attestation where it is.
 func TestToReferrersKeeps(t *testing.T) {
 	l := build.NewLayout()
@@ -209,7 +223,7 @@ func TestToReferrersKeeps(t *testing.T) {
 	}
 }
 
-func TestDataMax(t *testing.T) {
+func TestDataMaxFlag(t *testing.T) {
 	l, r := edited(t, rawImage(anyConfig, ""), flags(t, "data-max 1000")...)
 	m := manifestOf(t, l, r.Entry.Descriptor)
 	if string(m.Config.Data) != string(blob(t, l, *m.Config)) || m.Layers[0].Data != nil {

@@ -32,13 +32,6 @@ type FlagEnv struct {
 	Layout *layout.Reader
 }
 
-func (env FlagEnv) now() time.Time {
-	if env.Now == nil {
-		return time.Now()
-	}
-	return env.Now()
-}
-
 // Flags lists the flags of all edits, in the order in which help shows them.
 func Flags() []Flag {
 	return slices.Concat(

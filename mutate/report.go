@@ -54,6 +54,7 @@ func (j *Job) report(root *Child) (*Report, error) {
 	r := j.Report
 	r.New = root.Result().Digest
 	r.Images = root.changed(r.Images)
+	root.warnAttested(j)
 	e, err := layout.ParseEntry(j.spelled.bytes(root.Entry))
 	if err != nil {
 		return nil, err

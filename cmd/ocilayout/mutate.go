@@ -167,6 +167,9 @@ func (m mutated) Tables() []render.Table {
 	}
 	if m.Left > 0 {
 		text := fmt.Sprintf("%d referrers stay behind with the old digest", m.Left)
+		if m.Left == 1 {
+			text = "1 referrer stays behind with the old digest"
+		}
 		tables = append(tables, render.Table{Rows: [][]string{{text}}})
 	}
 	return tables
