@@ -149,11 +149,10 @@ func (s *argScan) passed(text string, count int) ([]buildArg, error) {
 	}
 	var args []buildArg
 	for i, start := range starts {
-		end := s.shell(text, start)
+		end := -1
 		if i+1 < len(starts) {
 			end = starts[i+1] - 1
-		}
-		if end < 0 {
+		} else if end = s.shell(text, start); end < 0 {
 			return args, s.unclear(text, start)
 		}
 		args = append(args, newBuildArg(text[start:end], start, end))
@@ -209,14 +208,20 @@ func (s *argScan) shell(text string, start int) int {
 	return end
 }
 
+// mostEnds is at how many words the value of an argument is taken to end, where that is
+// not clear.
+const mostEnds = 256
+
 // unclear is an error if the argument that begins at start is meant, wherever it may
 // end.
 func (s *argScan) unclear(text string, start int) error {
+	ends := 0
 	for end := start; end <= len(text); end++ {
 		if end < len(text) && text[end] != ' ' {
 			continue
 		}
-		if a := newBuildArg(text[start:end], start, end); s.edit.fits(a) {
+		a := newBuildArg(text[start:end], start, end)
+		if ends++; ends > mostEnds || s.edit.fits(a) {
 			return fmt.Errorf("%s: where its value ends is not clear: name it with its value", a.name)
 		}
 	}

@@ -64,9 +64,13 @@ func (c *Child) manifest() *rawjson.Object {
 
 // shared are the fields that have the same text in o.
 func shared(fields []rawjson.Field, o *rawjson.Object) []rawjson.Field {
+	values := map[string]json.RawMessage{}
+	for _, f := range o.Fields() {
+		values[f.Key] = f.Value
+	}
 	var both []rawjson.Field
 	for _, f := range fields {
-		if sameText(f.Value, o.Get(f.Key)) {
+		if sameText(f.Value, values[f.Key]) {
 			both = append(both, f)
 		}
 	}

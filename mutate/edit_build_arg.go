@@ -1,7 +1,6 @@
 package mutate
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -31,7 +30,7 @@ type RemoveBuildArgs struct {
 	Name string
 	// Value, if not nil, is the only one that is taken out.
 	Value *string
-	// Pattern fits the whole of NAME=VALUE of the arguments to be taken out; nil goes by
+	// Pattern is tried on NAME=VALUE, in which ^ and $ make it fit the whole; nil goes by
 	// Name and Value.
 	Pattern *regexp.Regexp
 }
@@ -64,16 +63,14 @@ func (e RemoveBuildArgs) Image(_ context.Context, im *Image) error {
 	if scan.found == 0 {
 		im.Job.Warn("%s: no build argument %s in its history", im.Descriptor.Digest, e)
 	}
-	for _, value := range scan.values {
-		im.warnOf(value)
-	}
+	im.warnOf(scan.values)
 	return nil
 }
 
 // String says which arguments are meant, without the value of a secret.
 func (e RemoveBuildArgs) String() string {
 	if e.Pattern != nil {
-		return "that fits " + e.Pattern.String()
+		return "that fits the pattern"
 	}
 	return e.Name
 }
@@ -82,24 +79,28 @@ func (e RemoveBuildArgs) String() string {
 func (e RemoveBuildArgs) fits(a buildArg) bool {
 	switch {
 	case e.Pattern != nil:
-		loc := e.Pattern.FindStringIndex(a.name + "=" + a.value)
-		return loc != nil && loc[0] == 0 && loc[1] == len(a.name)+1+len(a.value)
+		return e.Pattern.MatchString(a.name + "=" + a.value)
 	case a.name != e.Name:
 		return false
 	}
 	return e.Value == nil || a.bare || a.value == *e.Value
 }
 
+// mostShells is how many shells an image may say that it has; further ones do not count.
+const mostShells = 32
+
 // shells lists what commands begin with that a shell runs.
 func (im *Image) shells() []string {
 	list := []string{"/bin/sh -c", "/bin/bash -c", "/bin/ash -c", "cmd /S /C", "powershell -Command"}
-	if raw, err := textsOf(im.Config, "config", "Shell"); err == nil && len(raw) > 0 {
-		list = append(list, strings.Join(raw, " "))
+	if words, err := textsOf(im.Config, "config", "Shell"); err == nil && len(words) > 0 {
+		list = append(list, strings.Join(words, " "))
 	}
 	for _, h := range im.History {
 		_, command := cutPrefixes(h.Raw.GetString("created_by"))
-		if inner, ok := strings.CutPrefix(command, "SHELL ["); ok {
-			list = append(list, strings.TrimSuffix(strings.TrimSpace(inner), "]"))
+		inner, ok := strings.CutPrefix(command, "SHELL [")
+		shell := strings.TrimSuffix(strings.TrimSpace(inner), "]")
+		if ok && shell != "" && len(list) < mostShells && !slices.Contains(list, shell) {
+			list = append(list, shell)
 		}
 	}
 	return list
@@ -119,58 +120,80 @@ func textsOf(o *rawjson.Object, outer, key string) ([]string, error) {
 	return list, err
 }
 
-// shortestSecret is the length from which on a value is looked for elsewhere: shorter
-// ones are everywhere.
-const shortestSecret = 4
+const (
+	// shortestSecret is the length from which on a value is looked for elsewhere:
+	// shorter ones are everywhere.
+	shortestSecret = 4
+	// mostSecrets is how many values are looked for.
+	mostSecrets = 64
+)
 
-// warnOf says where the image still has a value.
-func (im *Image) warnOf(value string) {
-	if len(value) < shortestSecret {
-		return
-	}
+// warnOf says where the image still has values.
+func (im *Image) warnOf(values []string) {
+	slices.Sort(values)
+	values = slices.DeleteFunc(slices.Compact(values), func(v string) bool { return len(v) < shortestSecret })
+	values = values[:min(len(values), mostSecrets)]
 	has := func(raw []byte) bool {
-		var v any
-		return json.Unmarshal(raw, &v) == nil && says(v, value)
+		found := false
+		eachText(raw, func(text string) {
+			found = found || slices.ContainsFunc(values, func(v string) bool { return strings.Contains(text, v) })
+		})
+		return found
 	}
 	for i, h := range im.History {
-		if has(h.Raw.Bytes()) {
+		if len(values) > 0 && has(h.Raw.Bytes()) {
 			im.Job.Warn("%s: the value of a build argument is still in history entry %d", im.Descriptor.Digest, i+1)
 		}
 	}
 	for _, f := range im.Config.Fields() {
-		if f.Key != "history" && f.Key != "rootfs" && (has(f.Value) || f.Key == buildInfo && hasInBase64(f.Value, value)) {
+		raw := f.Value
+		if f.Key == buildInfo {
+			raw = plainInfo(raw)
+		}
+		if len(values) > 0 && f.Key != "history" && f.Key != "rootfs" && has(raw) {
 			im.Job.Warn("%s: the value of a build argument is still in the config's %s", im.Descriptor.Digest, f.Key)
 		}
 	}
-	if has(im.Manifest.Get("annotations")) {
+	if len(values) > 0 && has(im.Manifest.Get("annotations")) {
 		im.Job.Warn("%s: the value of a build argument is still in annotations", im.Descriptor.Digest)
 	}
 }
 
-// says looks for a text in a value of JSON and all that is in it.
-func says(v any, text string) bool {
-	switch v := v.(type) {
-	case string:
-		return strings.Contains(v, text)
-	case []any:
-		return slices.ContainsFunc(v, func(e any) bool { return says(e, text) })
-	case map[string]any:
-		for key, e := range v {
-			if strings.Contains(key, text) || says(e, text) {
-				return true
+// eachText calls f with every text in a value of JSON, keys among them.
+func eachText(raw []byte, f func(text string)) {
+	var v any
+	if json.Unmarshal(raw, &v) != nil {
+		return // nothing is there
+	}
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case string:
+			f(v)
+		case []any:
+			for _, e := range v {
+				walk(e)
+			}
+		case map[string]any:
+			for key, e := range v {
+				f(key)
+				walk(e)
 			}
 		}
 	}
-	return false
+	walk(v)
 }
 
 // buildInfo is where BuildKit before 0.12 keeps the arguments of a build in a config.
 const buildInfo = "moby.buildkit.buildinfo.v1"
 
-// hasInBase64 looks for a value in a text of base64.
-func hasInBase64(raw json.RawMessage, value string) bool {
+// plainInfo is what buildInfo says in base64, as a text of JSON.
+func plainInfo(raw json.RawMessage) json.RawMessage {
 	var text []byte // encoding/json reads base64 into bytes
-	return json.Unmarshal(raw, &text) == nil && bytes.Contains(text, []byte(value))
+	if json.Unmarshal(raw, &text) != nil {
+		return raw
+	}
+	return rawjson.Quote(string(text))
 }
 
 var buildArgRmFlag = Flag{

@@ -143,11 +143,18 @@ func rawBytes(values []json.RawMessage) [][]byte {
 	return list
 }
 
-// textMap reads a map of texts in its order; what is absent or null is empty.
+// mostTexts is how many labels or annotations are taken from one place to another.
+const mostTexts = 10_000
+
+// textMap reads a map of texts in its order; what is absent or null is empty. More than
+// mostTexts are ErrRefused.
 func textMap(o *rawjson.Object, key string) (*rawjson.Object, error) {
 	var found *rawjson.Object
 	err := editMember(o, key, func(inner *rawjson.Object) error {
 		found = inner
+		if n := inner.Len(); n > mostTexts {
+			return content.Errorf(content.ErrRefused, "%d entries, and at most %d are taken", n, mostTexts)
+		}
 		for _, f := range inner.Fields() {
 			var text string
 			if json.Unmarshal(f.Value, &text) != nil {
