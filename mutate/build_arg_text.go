@@ -64,6 +64,7 @@ func (s *argScan) text(text string) (string, error) {
 // they are taken so, and rather another declaration goes than half a secret stays.
 func (s *argScan) declaration(text string) string {
 	var args []buildArg
+	lines := false // in the last value
 	for pos := 0; pos < len(text); {
 		end := len(text)
 		if i := strings.IndexByte(text[pos:], ' '); i >= 0 {
@@ -71,7 +72,7 @@ func (s *argScan) declaration(text string) string {
 		}
 		word := text[pos:end]
 		switch last := len(args) - 1; {
-		case argStart.MatchString(word) && (last < 0 || !strings.Contains(args[last].value, "\n")):
+		case argStart.MatchString(word) && !lines:
 			args = append(args, newBuildArg(word, pos, end))
 		case argName.MatchString(word) && (last < 0 || args[last].bare):
 			args = append(args, buildArg{name: word, bare: true, start: pos, end: end})
@@ -79,6 +80,7 @@ func (s *argScan) declaration(text string) string {
 			args[last].end = end
 			args[last].value = text[args[last].start+len(args[last].name)+1 : end]
 		}
+		lines = lines || strings.Contains(word, "\n")
 		pos = end + 1
 	}
 	if s.declared == nil {
@@ -215,6 +217,10 @@ const mostEnds = 256
 // unclear is an error if the argument that begins at start is meant, wherever it may
 // end.
 func (s *argScan) unclear(text string, start int) error {
+	name := strings.TrimSuffix(argStart.FindString(text[start:]), "=")
+	if s.edit.Pattern == nil && name != s.edit.Name {
+		return nil
+	}
 	ends := 0
 	for end := start; end <= len(text); end++ {
 		if end < len(text) && text[end] != ' ' {
@@ -222,7 +228,7 @@ func (s *argScan) unclear(text string, start int) error {
 		}
 		a := newBuildArg(text[start:end], start, end)
 		if ends++; ends > mostEnds || s.edit.fits(a) {
-			return fmt.Errorf("%s: where its value ends is not clear: name it with its value", a.name)
+			return fmt.Errorf("%s: where its value ends is not clear: name it with its value", name)
 		}
 	}
 	return nil
