@@ -55,6 +55,9 @@ func (j *Job) report(root *Child) (*Report, error) {
 	r.New = root.Result().Digest
 	r.Images = root.changed(r.Images)
 	root.warnAttested(j)
+	if err := root.listSubjects(j); err != nil {
+		return nil, err
+	}
 	e, err := layout.ParseEntry(j.spelled.bytes(root.Entry))
 	if err != nil {
 		return nil, err
