@@ -10,8 +10,8 @@ import (
 // ("[*]") of those too; an empty value takes it out. Annotations of entries in an
 // index stay as they are.
 //
-// The manifest changes alone: config, history, diffIDs, created and layers stay. The
-// digest in a parent index is the new one.
+// The manifest changes alone: config, history, diffIDs, created and layers stay.
+// Descriptors of what changed get the new digest, and data embedded in them goes.
 type SetAnnotation struct{ Key, Value string }
 
 // Image sets the annotation of a manifest.

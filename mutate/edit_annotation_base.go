@@ -14,8 +14,8 @@ import (
 // org.opencontainers.image.base.name and base.digest of manifests and indexes. That it
 // is so is not looked at.
 //
-// The manifest changes alone: config, history, diffIDs, created and layers stay. The
-// digest in a parent index is the new one.
+// The manifest changes alone: config, history, diffIDs, created and layers stay.
+// Descriptors of what changed get the new digest, and data embedded in them goes.
 type AnnotateBase struct {
 	Name   string
 	Digest content.Digest

@@ -9,8 +9,9 @@ import (
 // SetAuthor sets who made the image, in the config's author; "" takes it out. The
 // annotation org.opencontainers.image.authors stays.
 //
-// The config changes, and with it the manifest; history, diffIDs, created,
-// annotations and layers stay. The digest in a parent index is the new one.
+// The config changes, and with it the manifest; history, diffIDs, created, annotations
+// and layers stay. Descriptors of what changed get the new digest, and data embedded in
+// them goes.
 type SetAuthor struct{ Author string }
 
 // Image sets the author.

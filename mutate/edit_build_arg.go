@@ -23,8 +23,8 @@ import (
 // fits is warned of.
 //
 // The config changes, and with it the manifest; history keeps its other texts, and
-// diffIDs, created, annotations and layers stay. The digest in a parent index is the
-// new one.
+// diffIDs, created, annotations and layers stay. Descriptors of what changed get the
+// new digest, and data embedded in them goes.
 type RemoveBuildArgs struct {
 	// Name is the argument's; it is not used with Pattern.
 	Name string

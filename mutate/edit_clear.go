@@ -12,9 +12,9 @@ import (
 // Clear takes out whole fields, by the names that the flags of their edits have: see
 // ClearFields. An index has annotations alone.
 //
-// Config or manifest change, and with the config the manifest; diffIDs and layers
-// stay, and history, created and annotations unless they are named. The digest in a
-// parent index is the new one.
+// Config or manifest change, and with the config the manifest; diffIDs and layers stay,
+// and history, created and annotations unless they are named. Descriptors of what
+// changed get the new digest, and data embedded in them goes.
 type Clear struct{ Fields []string }
 
 // clearRuntime says where the fields are in the config's config.

@@ -12,8 +12,9 @@ import (
 // SetCmd sets the arguments of the entrypoint, or the program that is run where there
 // is none, in the config's config.Cmd; none takes it out.
 //
-// The config changes, and with it the manifest; history, diffIDs, created,
-// annotations and layers stay. The digest in a parent index is the new one.
+// The config changes, and with it the manifest; history, diffIDs, created, annotations
+// and layers stay. Descriptors of what changed get the new digest, and data embedded in
+// them goes.
 type SetCmd struct{ Args []string }
 
 // Image sets the command.

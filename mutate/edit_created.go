@@ -12,7 +12,8 @@ import (
 // and so does the annotation org.opencontainers.image.created.
 //
 // The config changes, and with it the manifest; history, diffIDs, annotations and
-// layers stay. The digest in a parent index is the new one.
+// layers stay. Descriptors of what changed get the new digest, and data embedded in
+// them goes.
 type SetCreated struct{ Time string }
 
 // Image sets the time.

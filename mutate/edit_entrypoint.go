@@ -9,8 +9,9 @@ import (
 // SetEntrypoint sets the program that a container runs, in the config's
 // config.Entrypoint; none takes it out. Cmd, its arguments, stays.
 //
-// The config changes, and with it the manifest; history, diffIDs, created,
-// annotations and layers stay. The digest in a parent index is the new one.
+// The config changes, and with it the manifest; history, diffIDs, created, annotations
+// and layers stay. Descriptors of what changed get the new digest, and data embedded in
+// them goes.
 type SetEntrypoint struct{ Args []string }
 
 // Image sets the entrypoint.

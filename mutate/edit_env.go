@@ -15,8 +15,9 @@ import (
 // takes it out. The other variables keep their order and bytes. Of a variable that
 // is there twice the first one is set and the others go.
 //
-// The config changes, and with it the manifest; history, diffIDs, created,
-// annotations and layers stay. The digest in a parent index is the new one.
+// The config changes, and with it the manifest; history, diffIDs, created, annotations
+// and layers stay. Descriptors of what changed get the new digest, and data embedded in
+// them goes.
 type SetEnv struct{ Name, Value string }
 
 // Image sets the variable.

@@ -14,8 +14,9 @@ import (
 // or with Remove that they do not. A port without a protocol is one of tcp, in the
 // image's own spelling too.
 //
-// The config changes, and with it the manifest; history, diffIDs, created,
-// annotations and layers stay. The digest in a parent index is the new one.
+// The config changes, and with it the manifest; history, diffIDs, created, annotations
+// and layers stay. Descriptors of what changed get the new digest, and data embedded in
+// them goes.
 type Expose struct {
 	Port   string // "8080/tcp"
 	Remove bool

@@ -10,8 +10,8 @@ import (
 // foreign layers that had some the media type of a common one. A layer with urls whose
 // bytes are not in the layout is ErrMissing: they are needed first.
 //
-// The manifest changes alone: config, history, diffIDs, created, annotations and
-// layers stay. The digest in a parent index is the new one.
+// The manifest changes alone: config, history, diffIDs, created, annotations and layers
+// stay. Descriptors of what changed get the new digest, and data embedded in them goes.
 type RemoveURLs struct{}
 
 // Image takes out the urls.

@@ -14,8 +14,9 @@ import (
 // config.Healthcheck, as the JSON that it is given; nil takes it out. Image-spec does
 // not know the field: docker and podman heed it, and others leave it alone.
 //
-// The config changes, and with it the manifest; history, diffIDs, created,
-// annotations and layers stay. The digest in a parent index is the new one.
+// The config changes, and with it the manifest; history, diffIDs, created, annotations
+// and layers stay. Descriptors of what changed get the new digest, and data embedded in
+// them goes.
 type SetHealthcheck struct{ JSON json.RawMessage }
 
 // Image sets the check.

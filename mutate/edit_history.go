@@ -12,7 +12,8 @@ import (
 // ErrUnsupported, since one entry would not fit its layers.
 //
 // The config changes, and with it the manifest; diffIDs, created, annotations and
-// layers stay. The digest in a parent index is the new one.
+// layers stay. Descriptors of what changed get the new digest, and data embedded in
+// them goes.
 type AddHistory struct {
 	// CreatedBy is the text.
 	CreatedBy string

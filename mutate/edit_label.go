@@ -8,8 +8,9 @@ import (
 
 // SetLabel sets a label of the config, in config.Labels; an empty value takes it out.
 //
-// The config changes, and with it the manifest; history, diffIDs, created,
-// annotations and layers stay. The digest in a parent index is the new one.
+// The config changes, and with it the manifest; history, diffIDs, created, annotations
+// and layers stay. Descriptors of what changed get the new digest, and data embedded in
+// them goes.
 type SetLabel struct{ Key, Value string }
 
 // Image sets the label.

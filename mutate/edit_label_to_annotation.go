@@ -9,8 +9,8 @@ import (
 // LabelsToAnnotations sets each label of the config as an annotation of the manifest
 // too. Other annotations stay, and the labels.
 //
-// The manifest changes alone: config, history, diffIDs, created and layers stay. The
-// digest in a parent index is the new one.
+// The manifest changes alone: config, history, diffIDs, created and layers stay.
+// Descriptors of what changed get the new digest, and data embedded in them goes.
 type LabelsToAnnotations struct{}
 
 // Image sets the annotations.

@@ -6,7 +6,8 @@ import "context"
 // entries either.
 //
 // The config changes, and with it the manifest; diffIDs, created, annotations and
-// layers stay. The digest in a parent index is the new one.
+// layers stay. Descriptors of what changed get the new digest, and data embedded in
+// them goes.
 type DropHistory struct{}
 
 // Image takes out the history.

@@ -11,8 +11,9 @@ import (
 // SetStopSignal sets the signal that asks a container to end, in the config's
 // config.StopSignal; "" takes it out.
 //
-// The config changes, and with it the manifest; history, diffIDs, created,
-// annotations and layers stay. The digest in a parent index is the new one.
+// The config changes, and with it the manifest; history, diffIDs, created, annotations
+// and layers stay. Descriptors of what changed get the new digest, and data embedded in
+// them goes.
 type SetStopSignal struct{ Signal string }
 
 // Image sets the signal.

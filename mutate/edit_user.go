@@ -10,8 +10,9 @@ import (
 // config's config.User; "" takes it out. Whether the image has such a user is not
 // looked at.
 //
-// The config changes, and with it the manifest; history, diffIDs, created,
-// annotations and layers stay. The digest in a parent index is the new one.
+// The config changes, and with it the manifest; history, diffIDs, created, annotations
+// and layers stay. Descriptors of what changed get the new digest, and data embedded in
+// them goes.
 type SetUser struct{ User string }
 
 // Image sets the user.

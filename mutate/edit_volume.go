@@ -10,8 +10,9 @@ import (
 // config's config.Volumes, or with Remove that they do not. A relative path is
 // ErrInvalid, but it can be removed.
 //
-// The config changes, and with it the manifest; history, diffIDs, created,
-// annotations and layers stay. The digest in a parent index is the new one.
+// The config changes, and with it the manifest; history, diffIDs, created, annotations
+// and layers stay. Descriptors of what changed get the new digest, and data embedded in
+// them goes.
 type SetVolume struct {
 	Path   string
 	Remove bool

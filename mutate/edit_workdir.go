@@ -12,8 +12,9 @@ import (
 // config.WorkingDir; "" takes it out. A relative one is ErrInvalid: no engine would
 // start such an image.
 //
-// The config changes, and with it the manifest; history, diffIDs, created,
-// annotations and layers stay. The digest in a parent index is the new one.
+// The config changes, and with it the manifest; history, diffIDs, created, annotations
+// and layers stay. Descriptors of what changed get the new digest, and data embedded in
+// them goes.
 type SetWorkdir struct{ Dir string }
 
 // Image sets the directory.
