@@ -39,7 +39,7 @@ func editedLayout(t testing.TB, docker bool) string {
 				}
 				clock := build.Clock
 				c.History = []ocispec.History{
-					{Created: &clock, CreatedBy: "ADD base"}, {Created: &clock, CreatedBy: "ARG TOKEN=s3cret", EmptyLayer: true},
+					{Created: &clock, CreatedBy: "ADD base"}, {Created: &clock, CreatedBy: "ARG TOKEN=s3cret", EmptyLayer: true}, {Created: &clock, CreatedBy: "ARG X", EmptyLayer: true},
 					{Created: &late, CreatedBy: "RUN |2 TOKEN=s3cret X=1 /bin/sh -c make # buildkit"}, {Created: &late, CreatedBy: "COPY alone"},
 				}
 			},

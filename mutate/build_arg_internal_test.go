@@ -16,7 +16,8 @@ func FuzzBuildArgText(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		scan := func(text string) (string, error) {
-			s := argScan{edit: RemoveBuildArgs{Name: "TOKEN"}, shells: []string{"/bin/sh -c"}}
+			s := newArgScan(RemoveBuildArgs{Name: "TOKEN"}, []string{"/bin/sh -c"})
+			s.learn(text)
 			return s.text(text)
 		}
 		left, err := scan(text)

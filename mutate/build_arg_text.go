@@ -3,6 +3,7 @@ package mutate
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -35,9 +36,14 @@ func cutPrefixes(text string) (prefix, instruction string) {
 type argScan struct {
 	edit     RemoveBuildArgs
 	shells   []string
-	declared map[string]bool // names of ARG so far
+	declared map[string]bool     // names of ARG so far
+	known    map[string][]string // values of arguments whose ends are clear
 	found    int
 	values   []string // that were taken out
+}
+
+func newArgScan(edit RemoveBuildArgs, shells []string) *argScan {
+	return &argScan{edit: edit, shells: shells, declared: map[string]bool{}, known: map[string][]string{}}
 }
 
 // text is what is left of a text; "" if nothing is left but the word ARG.
@@ -59,10 +65,16 @@ func (s *argScan) text(text string) (string, error) {
 	return text, nil
 }
 
-// declaration takes arguments out of what stands behind ARG. A word without "=" that
-// follows a value may be part of it, and whatever follows a value of several lines:
-// they are taken so, and rather another declaration goes than half a secret stays.
+// declaration takes arguments out of what stands behind ARG.
 func (s *argScan) declaration(text string) string {
+	left, _ := s.without(text, s.words(text))
+	return strings.TrimRight(left, " ")
+}
+
+// words finds the arguments behind ARG. A word without "=" that follows a value may be
+// part of it, and whatever follows a value of several lines: they are taken so, and
+// rather another declaration goes than half a secret stays.
+func (s *argScan) words(text string) []buildArg {
 	var args []buildArg
 	lines := false // in the last value
 	for pos := 0; pos < len(text); {
@@ -83,14 +95,10 @@ func (s *argScan) declaration(text string) string {
 		lines = lines || strings.Contains(word, "\n")
 		pos = end + 1
 	}
-	if s.declared == nil {
-		s.declared = map[string]bool{}
-	}
 	for _, a := range args {
 		s.declared[a.name] = true
 	}
-	left, _ := s.without(text, args)
-	return strings.TrimRight(left, " ")
+	return args
 }
 
 func newBuildArg(text string, start, end int) buildArg {
@@ -117,49 +125,90 @@ func (s *argScan) without(text string, args []buildArg) (rest string, gone int) 
 	return strings.Join(append(left, text[at:]), ""), gone
 }
 
-// command takes arguments out of the front of a command.
+// command takes arguments out of the front of a command. Docker and BuildKit write how
+// many arguments there are, podman how many words they have.
 func (s *argScan) command(text string, m []string) (string, error) {
 	count, err := strconv.Atoi(m[2])
 	if err != nil || count == 0 {
 		return text, nil
 	}
 	rest := text[len(m[0]):]
-	args, err := s.passed(rest, count)
-	if err != nil {
+	front := s.split(rest, count)
+	args := front.args
+	if s.edit.Pattern == nil && s.edit.Value != nil {
+		args = s.literal(rest)
+	} else if err := s.unclear(rest, front.open); err != nil {
 		return "", err
 	}
 	left, gone := s.without(rest, args)
-	switch {
-	case gone == 0:
+	if gone == 0 {
 		return text, nil
-	case gone == count:
+	}
+	if front.words {
+		gone = strings.Count(rest, " ") - strings.Count(left, " ")
+	}
+	if gone >= count {
 		return m[1] + left, nil
 	}
 	return fmt.Sprintf("%s|%d %s", m[1], count-gone, left), nil
 }
 
-// passed finds the arguments of a command. Their values are not quoted, so that one
-// with spaces is told from what follows by the names that were declared, and the last
-// one by the shell that runs the command.
-func (s *argScan) passed(text string, count int) ([]buildArg, error) {
-	if s.edit.Pattern == nil && s.edit.Value != nil {
-		return s.literal(text), nil
+// A front is what stands before a command.
+type front struct {
+	args  []buildArg // whose ends are clear
+	open  []int      // where others begin
+	words bool       // their number is that of words
+}
+
+// split finds the arguments of a command. Their values are not quoted: one with spaces is
+// told from what follows by the names that were declared, and the last one by the shell
+// that runs the command, or by a value that is known. Where that leaves a choice no
+// argument is clear.
+func (s *argScan) split(text string, count int) front {
+	named := func(name string) bool { return s.declared[name] || name == s.edit.Name }
+	every := func(string) bool { return true }
+	end := s.shell(text)
+	if end < 0 {
+		starts := s.starts(text, named)
+		if len(starts) < count {
+			return front{open: s.starts(text, every)}
+		}
+		last := starts[count-1]
+		f := front{args: cutArgs(text, starts[:count-1], max(last-1, 0))}
+		if end = s.knownEnd(text, last); end < 0 {
+			f.open = []int{last}
+		} else {
+			f.args = append(f.args, newBuildArg(text[last:end], last, end))
+		}
+		return f
 	}
-	starts := s.starts(text, count, func(name string) bool { return s.declared[name] || name == s.edit.Name })
-	if len(starts) < count {
-		starts = s.starts(text, count, func(string) bool { return true })
+	starts, all := s.starts(text[:end], named), s.starts(text[:end], every)
+	declared := s.starts(text[:end], func(name string) bool { return s.declared[name] })
+	switch {
+	case len(starts) == count:
+		return front{args: cutArgs(text, starts, end)}
+	case len(declared) > 0 && len(declared) < count && strings.Count(text[:end], " ")+1 == count:
+		if len(all) == count {
+			break // each word may be an argument, or part of the one before
+		}
+		return front{args: cutArgs(text, declared, end), words: true}
+	case len(all) == count:
+		return front{args: cutArgs(text, all, end)}
 	}
+	return front{open: all}
+}
+
+// cutArgs makes arguments of where they begin, each of which ends before the next one.
+func cutArgs(text string, starts []int, end int) []buildArg {
 	var args []buildArg
 	for i, start := range starts {
-		end := -1
+		stop := end
 		if i+1 < len(starts) {
-			end = starts[i+1] - 1
-		} else if end = s.shell(text, start); end < 0 {
-			return args, s.unclear(text, start)
+			stop = starts[i+1] - 1
 		}
-		args = append(args, newBuildArg(text[start:end], start, end))
+		args = append(args, newBuildArg(text[start:stop], start, stop))
 	}
-	return args, nil
+	return args
 }
 
 // literal finds the argument whose value is known.
@@ -177,20 +226,16 @@ func (s *argScan) literal(text string) []buildArg {
 	}
 }
 
-// starts finds where count arguments begin: the first one at once, and every other one
-// behind a space with a name that is known.
-func (s *argScan) starts(text string, count int, known func(name string) bool) []int {
+// starts finds where arguments with names that fit begin: the first one at once, and
+// every other one behind a space. If the first does not fit there are none.
+func (s *argScan) starts(text string, fits func(name string) bool) []int {
 	var starts []int
-	for pos := 0; pos < len(text) && len(starts) < count; {
-		word := argStart.FindString(text[pos:])
-		if word == "" && pos == 0 {
-			return nil
-		}
-		if word != "" && (pos == 0 || known(strings.TrimSuffix(word, "="))) {
+	for pos := 0; pos < len(text); {
+		if word := argStart.FindString(text[pos:]); word != "" && fits(strings.TrimSuffix(word, "=")) {
 			starts = append(starts, pos)
 		}
 		next := strings.IndexByte(text[pos:], ' ')
-		if next < 0 {
+		if next < 0 || len(starts) == 0 {
 			break
 		}
 		pos += next + 1
@@ -198,37 +243,79 @@ func (s *argScan) starts(text string, count int, known func(name string) bool) [
 	return starts
 }
 
-// shell finds where the argument that begins at start ends: before the first shell, or
-// -1.
-func (s *argScan) shell(text string, start int) int {
+// shell finds where a command begins that a shell runs, without the space before it; -1
+// if there is none.
+func (s *argScan) shell(text string) int {
 	end := -1
 	for _, shell := range s.shells {
-		if i := strings.Index(text[start:], " "+shell); i >= 0 && (end < 0 || start+i < end) {
-			end = start + i
+		if i := strings.Index(text, " "+shell+" "); i >= 0 && (end < 0 || i < end) {
+			end = i
 		}
 	}
 	return end
 }
 
-// mostEnds is at how many words the value of an argument is taken to end, where that is
-// not clear.
-const mostEnds = 256
+// mostValues is how many values of one argument are remembered.
+const mostValues = 32
 
-// unclear is an error if the argument that begins at start is meant, wherever it may
-// end.
-func (s *argScan) unclear(text string, start int) error {
-	name := strings.TrimSuffix(argStart.FindString(text[start:]), "=")
-	if s.edit.Pattern == nil && name != s.edit.Name {
-		return nil
+// learn remembers the values that a text tells, for other texts where their ends are not
+// clear.
+func (s *argScan) learn(text string) {
+	if m := passed.FindStringSubmatch(text); m != nil {
+		if count, err := strconv.Atoi(m[2]); err == nil && count > 0 {
+			for _, a := range s.split(text[len(m[0]):], count).args {
+				s.remember(a)
+			}
+		}
+		return
 	}
-	ends := 0
-	for end := start; end <= len(text); end++ {
-		if end < len(text) && text[end] != ' ' {
+	_, instruction := cutPrefixes(text)
+	if args, ok := strings.CutPrefix(instruction, "ARG "); ok {
+		for _, a := range s.words(args) {
+			s.remember(a)
+		}
+	}
+}
+
+func (s *argScan) remember(a buildArg) {
+	if have := s.known[a.name]; !a.bare && a.value != "" && len(have) < mostValues && !slices.Contains(have, a.value) {
+		s.known[a.name] = append(have, a.value)
+	}
+}
+
+// knownEnd finds where the argument that begins at start ends if its value is one that
+// is known, the longest of them: -1 if not.
+func (s *argScan) knownEnd(text string, start int) int {
+	name := strings.TrimSuffix(argStart.FindString(text[start:]), "=")
+	end := -1
+	for _, value := range s.known[name] {
+		if at := start + len(name) + 1 + len(value); strings.HasPrefix(text[start:], name+"="+value+" ") {
+			end = max(end, at)
+		}
+	}
+	return end
+}
+
+// mostTries is at how many places the value of an argument is taken to begin or end,
+// where that is not clear.
+const mostTries = 256
+
+// unclear is an error if one of the arguments that begin at open is meant, wherever it
+// may end.
+func (s *argScan) unclear(text string, open []int) error {
+	tries := 0
+	for _, start := range open {
+		name := strings.TrimSuffix(argStart.FindString(text[start:]), "=")
+		if s.edit.Pattern == nil && name != s.edit.Name {
 			continue
 		}
-		a := newBuildArg(text[start:end], start, end)
-		if ends++; ends > mostEnds || s.edit.fits(a) {
-			return fmt.Errorf("%s: where its value ends is not clear: name it with its value", name)
+		for end := start; end <= len(text); end++ {
+			if end < len(text) && text[end] != ' ' {
+				continue
+			}
+			if tries++; tries > mostTries || s.edit.fits(newBuildArg(text[start:end], start, end)) {
+				return fmt.Errorf("%s: where its value ends is not clear: name it with its value", name)
+			}
 		}
 	}
 	return nil

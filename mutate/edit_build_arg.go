@@ -12,15 +12,15 @@ import (
 	"github.com/ocilayout/ocilayout/internal/rawjson"
 )
 
-// RemoveBuildArgs takes build arguments out of the texts of history, as classic docker
-// and BuildKit write them: entries of ARG, which go if nothing else is in them, and
+// RemoveBuildArgs takes build arguments out of the texts of history, as classic docker,
+// BuildKit and podman write them: entries of ARG, which go if nothing else is in them, and
 // the arguments in front of commands ("|1 TOKEN=x /bin/sh -c make"). So the value of
 // a secret that was passed this way leaves the image; what else says it, such as a
 // variable of the environment, is warned of, and files are not looked at.
 //
-// An argument whose end is not clear, since it has spaces and nothing tells the
-// command that follows from it, is ErrAmbiguous unless Value says it. That nothing
-// fits is warned of.
+// Values are not quoted there. Where one ends is told by the names that are declared, by
+// the shell that runs the command, or by another text with the same value. Where
+// nothing tells it is ErrAmbiguous, unless Value says it. That nothing fits is warned of.
 //
 // The config changes, and with it the manifest; history keeps its other texts, and
 // diffIDs, created, annotations and layers stay. Descriptors of what changed get the
@@ -40,7 +40,10 @@ func (e RemoveBuildArgs) Image(_ context.Context, im *Image) error {
 	if ok, err := hasConfig(im); err != nil || !ok {
 		return err
 	}
-	scan := argScan{edit: e, shells: im.shells()}
+	scan := newArgScan(e, im.shells())
+	for _, h := range im.History {
+		scan.learn(h.Raw.GetString("created_by"))
+	}
 	kept := []*History{}
 	for i, h := range im.History {
 		text := h.Raw.GetString("created_by")

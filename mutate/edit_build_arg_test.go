@@ -67,11 +67,16 @@ func TestBuildArgs(t *testing.T) {
 		{"several lines", "build-arg-rm KEY", []string{"ARG KEY=-----BEGIN\nA B=\n-----END", "RUN |1 KEY=-----BEGIN\nA B=\n-----END /bin/sh -c x\ny "}, []string{"RUN /bin/sh -c x\ny "}},
 		{"several in one", "build-arg-rm B", []string{"ARG A=1 B=2 C=3", "x"}, []string{"ARG A=1 C=3", "x"}},
 		{"the layer's own entry", "build-arg-rm B", []string{"x", "ARG B=1"}, []string{"x", "ARG"}},
-		{"another one of an exec form", "build-arg-rm A", []string{"RUN |2 A=1 B=2 make all"}, []string{"RUN |1 B=2 make all"}},
+		{"another one of an exec form", "build-arg-rm A", []string{"ARG A", "ARG B", "RUN |2 A=1 B=2 make all"}, []string{"ARG B", "RUN |1 B=2 make all"}},
+		{"an end that another entry tells", "build-arg-rm TOKEN", []string{"ARG TOKEN", "RUN |1 TOKEN=two words make all", "RUN |1 TOKEN=two words /bin/sh -c x"}, []string{"RUN make all", "RUN /bin/sh -c x"}},
+		{"an end that the declaration tells", "build-arg-rm-regex TOKEN=.*", []string{"ARG TOKEN=two words", "RUN |1 TOKEN=two words make all"}, []string{"RUN make all"}},
 		{"pattern", "build-arg-rm-regex (TOKEN|.*_KEY)=.+", []string{"ARG TOKEN", "ARG MY_KEY=1", "ARG A=1", "RUN |3 A=1 MY_KEY=1 TOKEN=2 /bin/sh -c x"},
 			[]string{"ARG TOKEN", "ARG A=1", "RUN |1 A=1 /bin/sh -c x"}},
 		{"pattern of a whole", "build-arg-rm-regex OKEN=.*", []string{"RUN |1 TOKEN=2 /bin/sh -c x"}, nil},
-		{"pattern and an open end", "build-arg-rm-regex A=.*", []string{"RUN |2 A=1 B=2 make"}, []string{"RUN |1 B=2 make"}},
+		{"pattern and an open end", "build-arg-rm-regex A=.*", []string{"ARG A", "ARG B", "RUN |2 A=1 B=2 make"}, []string{"ARG B", "RUN |1 B=2 make"}},
+		{"podman counts words", "build-arg-rm TOKEN", []string{nop + "ARG A TOKEN", "|5 A=some TOKEN=s3cret words=|1 and more /bin/sh -c x"}, []string{nop + "ARG A", "|1 A=some /bin/sh -c x"}},
+		{"podman's words by value", "build-arg-rm TOKEN=a b", []string{nop + "ARG A TOKEN", "|4 A=1 2 TOKEN=a b /bin/sh -c x"}, []string{nop + "ARG A", "|2 A=1 2 /bin/sh -c x"}},
+		{"podman's words of another", "build-arg-rm A", []string{nop + "ARG A TOKEN", "|4 A=1 2 TOKEN=a b /bin/sh -c x"}, []string{nop + "ARG TOKEN", "|2 TOKEN=a b /bin/sh -c x"}},
 		{"no arguments", "build-arg-rm A", []string{"RUN |0 /bin/sh -c A=1", "RUN |99999 A=1 x", "ARGS A=1", "COPY A=1 /"}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -93,10 +98,18 @@ func TestBuildArgs(t *testing.T) {
 // TestBuildArgUnclear has the secret, with a space in it, in front of a command that no
 // shell runs: half of it would stay.
 func TestBuildArgUnclear(t *testing.T) {
-	steps := []string{"ARG TOKEN", "RUN |1 TOKEN=two words make all"}
-	for _, text := range []string{"build-arg-rm TOKEN", "build-arg-rm-regex TOKEN=.*"} {
-		if _, err := tryApply(t, opened(t, stepsImage(nil, steps...)), flags(t, text)...); !errors.Is(err, content.ErrAmbiguous) {
-			t.Errorf("%s: %v, want ErrAmbiguous", text, err)
+	for _, steps := range [][]string{
+		{"ARG TOKEN", "RUN |1 TOKEN=two words make all"},
+		{"ARG A", "RUN |2 A=1 TOKEN=two words make all"},
+		{"RUN |2 TOKEN=two words=1 A=1 make all"},
+		{"RUN |2 TOKEN=two words=1 A=1 /bin/sh -c make"},
+		{"ARG TOKEN", "ARG A", "RUN |1 TOKEN=two A=1 /bin/sh -c make"},
+		{"ARG TOKEN", "RUN |2 TOKEN=two words=1 /bin/sh -c make"},
+	} {
+		for _, text := range []string{"build-arg-rm TOKEN", "build-arg-rm-regex TOKEN=.*"} {
+			if _, err := tryApply(t, opened(t, stepsImage(nil, steps...)), flags(t, text)...); !errors.Is(err, content.ErrAmbiguous) {
+				t.Errorf("%s of %q: %v, want ErrAmbiguous", text, steps, err)
+			}
 		}
 	}
 }
