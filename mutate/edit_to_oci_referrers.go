@@ -63,6 +63,9 @@ func (e ToReferrers) lift(ctx context.Context, job *Job, root content.Descriptor
 	if err != nil {
 		return nil, err
 	}
+	if len(report.Lifted)+len(report.Skipped) == 0 {
+		job.Warn("%s has no attestations of BuildKit and no tags of cosign to make referrers of", root.Digest)
+	}
 	whole := map[content.Digest]bool{}
 	for _, made := range report.Lifted {
 		job.Report.Referrers = append(job.Report.Referrers, Referrer{Subject: made.Of, Artifact: made.Descriptor})

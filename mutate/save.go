@@ -26,12 +26,14 @@ type Saved struct {
 	// Left counts referrers of the old image, and of images in it that changed: they
 	// stay behind, since they speak of it alone.
 	Left int `json:"referrersLeft"`
+	// Listed counts referrers that are new: see [ToReferrers]; or the result is one.
+	Listed int `json:"referrersListed,omitempty"`
 }
 
 // Save makes what Apply staged durable and puts the result into index.json, in one
 // step: after a failure the names are as before. It may be called once for a report.
 func Save(ctx context.Context, l *layout.Layout, b *layout.Batch, r *Report, o SaveOptions) (Saved, error) {
-	s := Saved{Report: r}
+	s := Saved{Report: r, Listed: len(r.Referrers)}
 	if err := b.Publish(ctx); err != nil {
 		return s, err
 	}

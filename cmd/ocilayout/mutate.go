@@ -165,12 +165,24 @@ func (m mutated) Tables() []render.Table {
 			tables = append(tables, t)
 		}
 	}
-	if m.Left > 0 {
-		text := fmt.Sprintf("%d referrers stay behind with the old digest", m.Left)
-		if m.Left == 1 {
-			text = "1 referrer stays behind with the old digest"
+	var notes [][]string
+	for _, note := range []struct {
+		n         int
+		one, many string
+	}{
+		{m.Listed, "1 referrer was listed", "%d referrers were listed"},
+		{m.Left, "1 referrer stays behind with the old digest", "%d referrers stay behind with the old digest"},
+	} {
+		switch note.n {
+		case 0:
+		case 1:
+			notes = append(notes, []string{note.one})
+		default:
+			notes = append(notes, []string{fmt.Sprintf(note.many, note.n)})
 		}
-		tables = append(tables, render.Table{Rows: [][]string{{text}}})
+	}
+	if len(notes) > 0 {
+		tables = append(tables, render.Table{Rows: notes})
 	}
 	return tables
 }
