@@ -2,9 +2,7 @@ package mutate
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -13,22 +11,6 @@ type buildArg struct {
 	name, value string
 	bare        bool // declared without a value
 	start, end  int
-}
-
-var (
-	argName  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
-	argStart = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*=`)
-	// nop is how classic docker begins the text of what runs nothing: a shell before it.
-	nop = regexp.MustCompile(`^\S.{0,200}#\(nop\)\s+`)
-	// passed is how the text of a command begins that was given arguments, by BuildKit
-	// and by classic docker.
-	passed = regexp.MustCompile(`^((?:RUN )?)\|([0-9]{1,4}) `)
-)
-
-// cutPrefixes parts what classic docker puts in front of an instruction from it.
-func cutPrefixes(text string) (prefix, instruction string) {
-	n := len(nop.FindString(text))
-	return text[:n], text[n:]
 }
 
 // An argScan takes build arguments out of the texts of one image's history, the first
@@ -59,8 +41,12 @@ func (s *argScan) text(text string) (string, error) {
 		}
 		return prefix + "ARG " + left, nil
 	}
-	if m := passed.FindStringSubmatch(text); m != nil {
-		return s.command(text, m)
+	if run, count, rest, ok := cutCount(instruction); ok && prefix == "" {
+		left, gone, err := s.command(run, count, rest)
+		if err != nil || gone == 0 {
+			return text, err
+		}
+		return left, nil
 	}
 	return text, nil
 }
@@ -84,9 +70,9 @@ func (s *argScan) words(text string) []buildArg {
 		}
 		word := text[pos:end]
 		switch last := len(args) - 1; {
-		case argStart.MatchString(word) && !lines:
+		case argName(word) != "" && !lines:
 			args = append(args, newBuildArg(word, pos, end))
-		case argName.MatchString(word) && (last < 0 || args[last].bare):
+		case isArgName(word) && (last < 0 || args[last].bare):
 			args = append(args, buildArg{name: word, bare: true, start: pos, end: end})
 		case last >= 0:
 			args[last].end = end
@@ -127,30 +113,22 @@ func (s *argScan) without(text string, args []buildArg) (rest string, gone int) 
 
 // command takes arguments out of the front of a command. Docker and BuildKit write how
 // many arguments there are, podman how many words they have.
-func (s *argScan) command(text string, m []string) (string, error) {
-	count, err := strconv.Atoi(m[2])
-	if err != nil || count == 0 {
-		return text, nil
-	}
-	rest := text[len(m[0]):]
+func (s *argScan) command(run string, count int, rest string) (left string, gone int, err error) {
 	front := s.split(rest, count)
 	args := front.args
 	if s.edit.Pattern == nil && s.edit.Value != nil {
 		args = s.literal(rest)
 	} else if err := s.unclear(rest, front.open); err != nil {
-		return "", err
+		return "", 0, err
 	}
-	left, gone := s.without(rest, args)
-	if gone == 0 {
-		return text, nil
-	}
+	left, gone = s.without(rest, args)
 	if front.words {
 		gone = strings.Count(rest, " ") - strings.Count(left, " ")
 	}
 	if gone >= count {
-		return m[1] + left, nil
+		return run + left, gone, nil
 	}
-	return fmt.Sprintf("%s|%d %s", m[1], count-gone, left), nil
+	return fmt.Sprintf("%s|%d %s", run, count-gone, left), gone, nil
 }
 
 // A front is what stands before a command.
@@ -231,7 +209,7 @@ func (s *argScan) literal(text string) []buildArg {
 func (s *argScan) starts(text string, fits func(name string) bool) []int {
 	var starts []int
 	for pos := 0; pos < len(text); {
-		if word := argStart.FindString(text[pos:]); word != "" && fits(strings.TrimSuffix(word, "=")) {
+		if name := argName(text[pos:]); name != "" && fits(name) {
 			starts = append(starts, pos)
 		}
 		next := strings.IndexByte(text[pos:], ' ')
@@ -261,11 +239,9 @@ const mostValues = 32
 // learn remembers the values that a text tells, for other texts where their ends are not
 // clear.
 func (s *argScan) learn(text string) {
-	if m := passed.FindStringSubmatch(text); m != nil {
-		if count, err := strconv.Atoi(m[2]); err == nil && count > 0 {
-			for _, a := range s.split(text[len(m[0]):], count).args {
-				s.remember(a)
-			}
+	if _, count, rest, ok := cutCount(text); ok {
+		for _, a := range s.split(rest, count).args {
+			s.remember(a)
 		}
 		return
 	}
@@ -286,7 +262,7 @@ func (s *argScan) remember(a buildArg) {
 // knownEnd finds where the argument that begins at start ends if its value is one that
 // is known, the longest of them: -1 if not.
 func (s *argScan) knownEnd(text string, start int) int {
-	name := strings.TrimSuffix(argStart.FindString(text[start:]), "=")
+	name := argName(text[start:])
 	end := -1
 	for _, value := range s.known[name] {
 		if at := start + len(name) + 1 + len(value); strings.HasPrefix(text[start:], name+"="+value+" ") {
@@ -305,7 +281,7 @@ const mostTries = 256
 func (s *argScan) unclear(text string, open []int) error {
 	tries := 0
 	for _, start := range open {
-		name := strings.TrimSuffix(argStart.FindString(text[start:]), "=")
+		name := argName(text[start:])
 		if s.edit.Pattern == nil && name != s.edit.Name {
 			continue
 		}

@@ -208,7 +208,7 @@ var buildArgRmFlag = Flag{
 		if given {
 			e.Value = &text
 		}
-		if !argName.MatchString(name) {
+		if !isArgName(name) {
 			return nil, content.Errorf(content.ErrInvalid, "%q is no name of a build argument", name)
 		}
 		return e, checkText(value)

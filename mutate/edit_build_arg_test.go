@@ -77,7 +77,7 @@ func TestBuildArgs(t *testing.T) {
 		{"podman counts words", "build-arg-rm TOKEN", []string{nop + "ARG A TOKEN", "|5 A=some TOKEN=s3cret words=|1 and more /bin/sh -c x"}, []string{nop + "ARG A", "|1 A=some /bin/sh -c x"}},
 		{"podman's words by value", "build-arg-rm TOKEN=a b", []string{nop + "ARG A TOKEN", "|4 A=1 2 TOKEN=a b /bin/sh -c x"}, []string{nop + "ARG A", "|2 A=1 2 /bin/sh -c x"}},
 		{"podman's words of another", "build-arg-rm A", []string{nop + "ARG A TOKEN", "|4 A=1 2 TOKEN=a b /bin/sh -c x"}, []string{nop + "ARG TOKEN", "|2 TOKEN=a b /bin/sh -c x"}},
-		{"no arguments", "build-arg-rm A", []string{"RUN |0 /bin/sh -c A=1", "RUN |99999 A=1 x", "ARGS A=1", "COPY A=1 /"}, nil},
+		{"no arguments", "build-arg-rm A", []string{"RUN |0 /bin/sh -c A=1", "RUN |99999 A=1 x", "ARGS A=1", "COPY A=1 /", "RUN |01 B=1 /bin/sh -c x", "/bin/sh -c echo '#(nop) ARG A=1'", "RUN echo #(nop) ARG A=1"}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			want := test.want
