@@ -129,6 +129,7 @@ var modCases = []modCase{
 	same("digest-algo", "--digest-algo", "sha512"),
 	same("env", "--env", "A=2,3", "--env", "C=4"),
 	same("env goes", "--env", "A="),
+	same("env of two platforms", "--env", "[linux/arm64,linux/s390x]A=2"),
 	same("env of one platform", "--env", "[linux/arm64]A=2"),
 	{name: "expose", theirs: []string{"--expose-add", "80/tcp", "--expose-rm", "53/udp"}, ours: []string{"--expose", "80/tcp", "--expose", "53/udp="}},
 	same("label", "--label", "x=y,z", "--label", "l="),

@@ -34,8 +34,10 @@ func Apply(ctx context.Context, b *layout.Batch, root layout.Entry, edits []Edit
 		return nil, err
 	}
 	for _, e := range edits {
-		if e.On.Platform != nil && !tree.has(e.On) {
-			job.Warn("no image is for %s, so an edit did nothing", content.FormatPlatform(*e.On.Platform))
+		for _, p := range e.On.Platforms {
+			if !tree.has(p) {
+				job.Warn("no image is for %s, so an edit did nothing there", content.FormatPlatform(p))
+			}
 		}
 		if err := tree.edit(ctx, e); err != nil {
 			return nil, err
@@ -79,10 +81,10 @@ func (c *Child) edit(ctx context.Context, e Edit) error {
 	return nil
 }
 
-// has says whether a selector is for any image below c.
-func (c *Child) has(on Selector) bool {
+// has says whether there is an image for p below c.
+func (c *Child) has(p content.Platform) bool {
 	if c.Image != nil {
-		return on.image(c.Image.Platform)
+		return content.MatchPlatform(p, c.Image.Platform)
 	}
-	return c.Index != nil && slices.ContainsFunc(c.Index.Children, func(child *Child) bool { return child.has(on) })
+	return c.Index != nil && slices.ContainsFunc(c.Index.Children, func(child *Child) bool { return child.has(p) })
 }

@@ -56,7 +56,7 @@ var annotationBaseFlag = Flag{
 		if err != nil {
 			return Edit{}, err
 		}
-		if on == (Selector{}) {
+		if len(on.Platforms) == 0 {
 			on.All = true
 		}
 		base, err := parseBase(rest, env)

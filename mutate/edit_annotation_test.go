@@ -49,6 +49,7 @@ func TestAnnotationsOfIndex(t *testing.T) {
 		{"annotation x=1", [3]string{``, `"x":"1"`, `"x":"1"`}},
 		{"annotation [*]x=1", [3]string{`{"x":"1"}`, `"x":"1"`, `"x":"1"`}},
 		{"annotation [linux/arm64]x=1", [3]string{``, `"amd64"`, `"x":"1"`}},
+		{"annotation [linux/amd64,linux/arm64]x=1", [3]string{``, `"x":"1"`, `"x":"1"`}},
 		{"annotation-promote", [3]string{`{"same":"1"}`, `"same":"1"`, `"same":"1"`}},
 		{"clear [*]annotation", [3]string{``, ``, ``}},
 		{"annotation-base a," + dig, [3]string{`.base.digest":"` + dig, `.base.digest":"` + dig, `.base.name":"a"`}},

@@ -137,7 +137,7 @@ func twoPlatforms() (*build.Layout, []content.Descriptor) {
 // TestRefusedFlags gives values that no edit is made of.
 func TestRefusedFlags(t *testing.T) {
 	for _, text := range []string{
-		`cmd ["a"`, `entrypoint [ "a", 1 ]`, "env =x", "env ", "env [linux/amd64,linux/arm64]A=1", "env [linux/amd/64/x]A=1",
+		`cmd ["a"`, `entrypoint [ "a", 1 ]`, "env =x", "env ", "env [linux/amd64,a/b/c/d]A=1", "env [what]A=1", "env [linux/amd/64/x]A=1",
 		"env A=\xff", "label A=\x00", "expose 0", "expose 70000/tcp", "expose 80/tls", "expose =", "volume ", "stop-signal sigterm now",
 		`healthcheck {"Test":["RUN"]}`, `healthcheck {"Test":[],"Interval":5}`, `healthcheck {"Interval":"30s"}`, `healthcheck {"Test":["NONE"],"Test":["NONE"]}`,
 		`healthcheck {"test":["NONE"]}`, "healthcheck []", `healthcheck {"Retries":-1}`, "created yesterday", "set-platform ", "clear env,nothing", "clear ",

@@ -1,6 +1,7 @@
 package mutate
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/ocilayout/ocilayout/content"
@@ -11,12 +12,13 @@ import (
 type Selector struct {
 	// All is every index too ("[*]").
 	All bool
-	// Platform, if not nil, is the images for it alone ("[linux/arm64]").
-	Platform *content.Platform
+	// Platforms, if there are any, are the only ones whose images are selected
+	// ("[linux/arm64]", "[linux/amd64,linux/arm64]").
+	Platforms []content.Platform
 }
 
 // ParseSelector splits the value of a flag into the selector in brackets before it,
-// if there is one, and the rest. Brackets that hold neither "*" nor a platform, as
+// if there is one, and the rest. Brackets that hold neither "*" nor platforms, as
 // those of a JSON array or of a pattern, belong to the value; what has a slash and
 // is no platform is ErrInvalid.
 func ParseSelector(value string) (Selector, string, error) {
@@ -25,34 +27,43 @@ func ParseSelector(value string) (Selector, string, error) {
 		return Selector{}, value, nil
 	}
 	inner, rest, ok := strings.Cut(inner, "]")
-	if !ok || strings.ContainsAny(inner, "\", {") {
+	if !ok || strings.ContainsAny(inner, "\" {") {
 		return Selector{}, value, nil
 	}
 	if inner == "*" {
 		return Selector{All: true}, rest, nil
 	}
-	p, err := content.ParsePlatform(inner)
-	switch {
-	case err == nil:
-		return Selector{Platform: &p}, rest, nil
-	case strings.Contains(inner, "/"):
-		return Selector{}, "", err
+	var s Selector
+	for text := range strings.SplitSeq(inner, ",") {
+		p, err := content.ParsePlatform(text)
+		switch {
+		case err == nil:
+			s.Platforms = append(s.Platforms, p)
+		case strings.Contains(inner, "/"):
+			return Selector{}, "", err
+		default:
+			return Selector{}, value, nil
+		}
 	}
-	return Selector{}, value, nil
+	return s, rest, nil
 }
 
 // String writes the selector as ParseSelector reads it.
 func (s Selector) String() string {
-	switch {
-	case s.All:
+	if s.All {
 		return "[*]"
-	case s.Platform != nil:
-		return "[" + content.FormatPlatform(*s.Platform) + "]"
 	}
-	return ""
+	var texts []string
+	for _, p := range s.Platforms {
+		texts = append(texts, content.FormatPlatform(p))
+	}
+	if texts == nil {
+		return ""
+	}
+	return "[" + strings.Join(texts, ",") + "]"
 }
 
 // image says whether an image for p is selected.
 func (s Selector) image(p content.Platform) bool {
-	return s.Platform == nil || content.MatchPlatform(*s.Platform, p)
+	return len(s.Platforms) == 0 || slices.ContainsFunc(s.Platforms, func(want content.Platform) bool { return content.MatchPlatform(want, p) })
 }

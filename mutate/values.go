@@ -206,7 +206,7 @@ func cutPair(s string) (key, value string, err error) {
 	case key == "":
 		return "", "", content.Errorf(content.ErrInvalid, "%q: want KEY=VALUE", s)
 	case strings.HasPrefix(key, "["):
-		return "", "", content.Errorf(content.ErrInvalid, "%q: the brackets hold neither * nor one platform", s)
+		return "", "", content.Errorf(content.ErrInvalid, "%q: the brackets hold neither * nor platforms", s)
 	}
 	return key, value, checkText(s)
 }

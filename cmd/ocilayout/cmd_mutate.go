@@ -13,7 +13,7 @@ func mutateCommand() *command {
 		args:  "REF",
 		short: "make a new image of an old one by edits",
 		long: "All edits are done in one pass, in the order in which their flags are given, and on every image of an index; each flag may be repeated. " +
-			"[PLATFORM] in front of a value limits it to the images for that platform, and [*] means the index too: [linux/arm64]K=V. An empty value deletes.\n\n" +
+			"[PLATFORM] or [PLATFORM,PLATFORM] in front of a value limits it to the images for these, and [*] means the index too: [linux/arm64]K=V. An empty value deletes.\n\n" +
 			"What no edit names keeps its bytes. The result has another digest, so signatures, SBOMs and other referrers stay behind with the old one; " +
 			"how many is printed. The same edits of the same image make the same digest; SOURCE_DATE_EPOCH sets what now stands for, " +
 			"and the time of --history entries, which have none otherwise. docs/mutate.md has more.",
