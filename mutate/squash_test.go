@@ -160,7 +160,7 @@ func TestSquashOfAnIndex(t *testing.T) {
 	if index.Manifests[2].Digest != one.Digest {
 		t.Errorf("an image of one layer has changed")
 	}
-	_, picked := edited(t, l, mutate.Edit{On: mutate.Selector{Platform: &arm}, Change: &mutate.Squash{}})
+	_, picked := edited(t, l, mutate.Edit{On: mutate.Selector{Platforms: []content.Platform{arm}}, Change: &mutate.Squash{}})
 	if len(picked.Images) != 1 || picked.Images[0].Platform != "linux/arm64" {
 		t.Errorf("of one platform: %v", picked.Images)
 	}
