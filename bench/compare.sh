@@ -149,7 +149,7 @@ generated() {
 # What the contests read: the archive, its layout, 20,000 small blobs, 120,000
 # entries.
 export corpus=$bench/corpus.tar layout=$bench/layout many=$bench/many big=$bench/big
-if wants export-oci export-docker copy verify files retime recompress label; then
+if wants export-oci export-docker copy verify files retime recompress label squash unpack repack; then
 	rm -rf "$layout"
 	"$ours" import "$corpus" "$layout" >/dev/null
 fi
@@ -206,10 +206,13 @@ if contest verify 'every digest and diffID'; then
 	race
 fi
 
-if contest files 'the files of an image, beside decompressing its layers in parallel'; then
+if wants files squash unpack; then
 	(cd "$repo" && CGO_ENABLED=0 go build -trimpath -o "$bench/gunzip" ./bench/gunzip)
 	mapfile -t files < <("$ours" inspect "$layout" --format '{{range .layers}}{{.digest}}{{"\n"}}{{end}}' | sed "/./!d; s|sha256:|$layout/blobs/sha256/|")
 	export blobs="${files[*]}"
+fi
+
+if contest files 'the files of an image, beside decompressing its layers in parallel'; then
 	entry 'ocilayout files -l' 1.1 'exec $ours files -l $layout'
 	entry 'ocilayout cat, of the top layer' - 'exec $ours cat $layout app/go.mod'
 	entry 'our decompressor alone' peer 'exec $bench/gunzip $blobs'
@@ -239,6 +242,32 @@ if contest label 'a label set'; then
 	entry 'ocilayout mutate --label' 1.5 'exec $ours mutate $out:latest --tag new --label stage=bench'
 	entry 'umoci config' peer 'exec umoci config --image $out:latest --tag new --config.label stage=bench'
 	race
+fi
+
+if contest squash 'all layers made one'; then
+	before=$edited
+	entry 'ocilayout squash' 1.3 'exec $ours squash $out:latest --tag new'
+	entry 'our codecs, on all cores' peer 'exec $bench/gunzip -gzip $blobs'
+	race
+fi
+
+if contest unpack 'an image -> a directory'; then
+	before='rm -rf $out.ocilayout'
+	entry 'ocilayout unpack' - 'exec $ours unpack $layout $out'
+	entry 'tar xzf, layer by layer (aim 1.2)' peer 'mkdir $out && for l in $blobs; do tar -xzf $l -C $out || exit; done'
+	entry 'umoci unpack (aim 0.6)' peer 'exec umoci unpack --image $layout:latest $out' 3
+	race
+fi
+
+if contest repack 'one changed file -> a layer'; then
+	# The first one is ours; $root is where the files lie.
+	before='rm -rf $out.ocilayout $bench/repacked && cp -r $layout $bench/repacked && root=$out
+		if [ "$k" = 0 ]; then $ours unpack $layout $out >/dev/null; else root=$out/rootfs && umoci unpack --image $layout:latest $out; fi
+		echo changed >>$root/app/go.mod'
+	entry 'ocilayout repack' 0.3 'exec $ours repack $out $bench/repacked:new'
+	entry 'umoci repack' peer 'exec umoci repack --image $bench/repacked:new $out' 3
+	race
+	rm -rf "$out.ocilayout" "$bench/repacked"
 fi
 
 if contest name '120,000 entries: a name to its digest'; then

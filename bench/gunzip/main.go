@@ -1,11 +1,14 @@
 // Gunzip decompresses layers, as many at once as there are cores, and throws the
-// bytes away: the least that a look at all files of an image can cost.
+// bytes away: the least that a look at all files of an image can cost. With -gzip it
+// compresses them again, on all cores, before that: the least that a new layer of all
+// files can cost.
 //
-// usage: gunzip FILE...
+// usage: gunzip [-gzip] FILE...
 package main
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -17,10 +20,12 @@ import (
 )
 
 func main() {
+	again := flag.Bool("gzip", false, "compress again")
+	flag.Parse()
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	for _, path := range os.Args[1:] {
-		g.Go(func() error { return gunzip(path) })
+	for _, path := range flag.Args() {
+		g.Go(func() error { return gunzip(path, *again) })
 	}
 	if err := g.Wait(); err != nil {
 		fmt.Fprintln(os.Stderr, "gunzip:", err)
@@ -28,7 +33,7 @@ func main() {
 	}
 }
 
-func gunzip(path string) error {
+func gunzip(path string, again bool) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -44,6 +49,16 @@ func gunzip(path string) error {
 		return err
 	}
 	defer plain.Close()
-	_, err = io.Copy(io.Discard, plain)
-	return err
+	if !again {
+		_, err = io.Copy(io.Discard, plain)
+		return err
+	}
+	z, err := compress.NewGzipWriter(io.Discard, compress.GzipOptions{})
+	if err != nil {
+		return err
+	}
+	if _, err := z.ReadFrom(plain); err != nil {
+		return err
+	}
+	return z.Close()
 }
