@@ -259,12 +259,5 @@ func (r *Reader) describeBlob(ctx context.Context, d content.Digest) (content.De
 // Blobs yields every file below blobs/, sorted by algorithm and name, also those
 // that can be no blob: see Blob.Err. An error ends it.
 func (r *Reader) Blobs(ctx context.Context) iter.Seq2[Blob, error] {
-	return func(yield func(Blob, error) bool) {
-		r.src.blobs(func(b Blob, err error) bool {
-			if err == nil && ctx.Err() != nil {
-				err = context.Cause(ctx)
-			}
-			return yield(b, err) && err == nil
-		})
-	}
+	return func(yield func(Blob, error) bool) { r.src.blobs(stopping(ctx, yield)) }
 }
