@@ -2,34 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 
 	"github.com/ocilayout/ocilayout/cmd/ocilayout/internal/render"
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/layout"
-	"github.com/ocilayout/ocilayout/verify"
 )
-
-// verdictTable is a report of verify as people read it.
-type verdictTable struct{ verify.Report }
-
-func (v verdictTable) Tables() []render.Table {
-	word := "ok"
-	if !v.OK {
-		word = "not ok"
-	}
-	c := v.Checked
-	summary := render.Table{Rows: [][]string{{fmt.Sprintf("%s: %d blobs, %d of them manifests, %s", word, c.Blobs, c.Manifests, render.Size(c.Bytes))}}}
-	if len(v.Problems) == 0 {
-		return []render.Table{summary}
-	}
-	found := render.Table{Header: []string{"SEVERITY", "ID", "DIGEST", "PATH", "MESSAGE"}}
-	for _, p := range v.Problems {
-		found.Rows = append(found.Rows, []string{string(p.Severity), p.ID, content.Short(p.Digest), p.Path, p.Message})
-	}
-	return []render.Table{found, summary}
-}
 
 // diffOptions says what two references compare: two layouts, or two images.
 func diffOptions(ctx context.Context, a, b *layout.Reader, from, to layout.Reference) (layout.DiffOptions, error) {

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/ocilayout/ocilayout/cmd/ocilayout/internal/render"
+	"github.com/ocilayout/ocilayout/consumer"
+	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/layout"
+	"github.com/ocilayout/ocilayout/verify"
+)
+
+// verifyFlags say what verify checks.
+type verifyFlags struct {
+	o     verify.Options
+	level string
+	list  ordered
+}
+
+func (f *verifyFlags) flags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "level", Value: verify.Full.String(), Destination: &f.level, Usage: "how far to `LOOK`: quick reads manifests and configs alone, bytes hashes every blob, full looks into layers too"},
+		f.list.flag("require", "what every image must have, as `KIND:VALUE`: referrer:TYPE or platform:P; repeatable"),
+		&cli.BoolFlag{Name: "allow-missing", Destination: &f.o.AllowMissing, Usage: "content that is not there is no error, in a layout that is sparse on purpose"},
+		f.list.flag("for", "say what `CONSUMER` sees, and why it would refuse: "+consumerNames()+"; repeatable"),
+		f.list.flag("expect", "hold the files of every image to the lines of `FILE`, such as: etc/passwd mode=0644 owner=0:0"),
+		f.list.flag("repair-from", "bring in blobs that are wrong or missing from `SOURCE`, a layout or an archive, in the order given"),
+		&cli.IntFlag{Name: "workers", Destination: &f.o.Workers, Usage: "read `N` blobs at once; one for each core if not given"},
+	}
+}
+
+// options reads the flags.
+func (f *verifyFlags) options(e *env) (_ verify.Options, err error) {
+	if f.o.Level, err = verify.ParseLevel(f.level); err != nil {
+		return f.o, err
+	}
+	for _, text := range f.list.of("require") {
+		if err := f.require(text); err != nil {
+			return f.o, err
+		}
+	}
+	for _, name := range f.list.of("for") {
+		c, err := consumer.Parse(name)
+		if err != nil {
+			return f.o, err
+		}
+		f.o.For = append(f.o.For, c)
+	}
+	for _, path := range f.list.of("expect") {
+		if err := f.expect(e, path); err != nil {
+			return f.o, err
+		}
+	}
+	return f.o, nil
+}
+
+func (f *verifyFlags) require(text string) error {
+	kind, value, _ := strings.Cut(text, ":")
+	switch {
+	case kind == "referrer" && value != "":
+		f.o.Referrers = append(f.o.Referrers, value)
+	case kind == "platform":
+		p, err := content.ParsePlatform(value)
+		if err != nil {
+			return err
+		}
+		f.o.Platforms = append(f.o.Platforms, p)
+	default:
+		return content.Errorf(content.ErrInvalid, "--require %q: want referrer:TYPE or platform:P", text)
+	}
+	return nil
+}
+
+func (f *verifyFlags) expect(e *env, path string) error {
+	file, err := e.input(path)
+	if err != nil {
+		return err
+	}
+	list, err := verify.ParseExpectations(path, file)
+	f.o.Expect = append(f.o.Expect, list...)
+	return errors.Join(err, file.Close())
+}
+
+// verified checks what arg means.
+func (e *env) verified(ctx context.Context, arg string, o verify.Options) (_ verify.Report, err error) {
+	r, ref, err := e.openReader(arg)
+	if err != nil {
+		return verify.Report{}, err
+	}
+	defer closing(r, &err)
+	roots, err := verifyRoots(ctx, r, ref)
+	if err != nil {
+		return verify.Report{}, err
+	}
+	return verify.Check(ctx, r, roots, o)
+}
+
+// repaired checks what arg means and repairs it from sources.
+func (e *env) repaired(ctx context.Context, arg string, from []string, o verify.Options) (_ verify.Report, err error) {
+	l, ref, err := e.openWriter(arg)
+	if err != nil {
+		return verify.Report{}, err
+	}
+	defer closing(l, &err)
+	var opened closers
+	defer func() { err = errors.Join(err, opened.Close()) }()
+	var sources []verify.Source
+	for _, path := range from {
+		s, err := verify.OpenSource(path, e.layoutOptions())
+		if err != nil {
+			return verify.Report{}, err
+		}
+		sources, opened = append(sources, s), append(opened, s)
+	}
+	roots, err := verifyRoots(ctx, l.Reader, ref)
+	if err != nil {
+		return verify.Report{}, err
+	}
+	return verify.Repair(ctx, l, roots, sources, o)
+}
+
+// verifyRoots is what a reference to one image means; nil for a whole layout.
+func verifyRoots(ctx context.Context, r *layout.Reader, ref layout.Reference) ([]content.Descriptor, error) {
+	if ref.Name == "" && ref.Digest == "" {
+		return nil, nil
+	}
+	entry, err := r.Lookup(ctx, ref)
+	return []content.Descriptor{entry.Descriptor}, err
+}
+
+// verdictTable is a report of verify as people read it.
+type verdictTable struct{ verify.Report }
+
+// Tables shows the problems, what was repaired, what consumers see, and a last line.
+func (v verdictTable) Tables() []render.Table {
+	word := "ok"
+	if !v.OK {
+		word = "not ok"
+	}
+	c := v.Checked
+	last := render.Table{}
+	for _, view := range v.For {
+		last.Rows = append(last.Rows, []string{v.sees(view)})
+	}
+	last.Rows = append(last.Rows, []string{fmt.Sprintf("%s: %d blobs, %d of them manifests, %s", word, c.Blobs, c.Manifests, render.Size(c.Bytes))})
+	tables := []render.Table{last}
+	if len(v.Repaired) > 0 {
+		mended := render.Table{Header: []string{"REPAIRED", "SIZE", "FROM"}}
+		for _, r := range v.Repaired {
+			mended.Rows = append(mended.Rows, []string{string(r.Digest), render.Size(r.Size), r.From})
+		}
+		tables = append([]render.Table{mended}, tables...)
+	}
+	if len(v.Problems) > 0 {
+		found := render.Table{Header: []string{"SEVERITY", "ID", "DIGEST", "PATH", "MESSAGE"}}
+		for _, p := range v.Problems {
+			found.Rows = append(found.Rows, []string{string(p.Severity), p.ID, content.Short(p.Digest), p.Path, p.Message})
+		}
+		tables = append([]render.Table{found}, tables...)
+	}
+	return tables
+}
+
+// sees says in a line what a consumer makes of what was verified.
+func (v verdictTable) sees(view verify.View) string {
+	for _, p := range v.Problems {
+		if p.Consumer == view.Consumer && p.Severity == verify.SeverityError {
+			return fmt.Sprintf("%s fails: %s (%s)", view.Consumer, strings.TrimPrefix(p.Message, string(view.Consumer)+": "), p.ID)
+		}
+	}
+	text := fmt.Sprintf("%s sees %d images", view.Consumer, len(view.Names))
+	if len(view.Names) == 1 {
+		text = fmt.Sprintf("%s sees 1 image", view.Consumer)
+	}
+	if view.Consumer.Listed() {
+		text += ": " + strings.Join(view.Names, ", ")
+	}
+	return text
+}

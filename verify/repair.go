@@ -1,0 +1,140 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/layout"
+)
+
+// Repaired is a blob that Repair replaced or brought in.
+type Repaired struct {
+	Digest content.Digest `json:"digest"`
+	Size   int64          `json:"size"`
+	From   string         `json:"from"` // path of the source
+}
+
+// Repair is Check of a layout in a directory that then brings in, from the first
+// source that has the right bytes, every blob that is wrong or missing, and checks
+// again until there is nothing that a source could mend. The report is that of the
+// last check, so that its problems are what is still wrong, with what was repaired.
+//
+// Blobs are replaced whole, and durable when Repair returns; a symbolic link in place
+// of a blob is replaced itself, and nothing is written through it. index.json and names
+// are not touched. With Options.AllowMissing what is missing stays so. If Repair fails,
+// what it published stays; it may be called again.
+func Repair(ctx context.Context, l *layout.Layout, roots []content.Descriptor, sources []Source, o Options) (Report, error) {
+	m := mender{l: l, sources: sources, tried: map[content.Digest]bool{}}
+	for {
+		report, err := Check(ctx, l.Reader, roots, o)
+		if err != nil {
+			return report, err
+		}
+		n, err := m.mend(ctx, m.broken(report.Problems))
+		if err != nil {
+			return report, err
+		}
+		if n == 0 {
+			report.Repaired = m.repaired
+			return report, nil
+		}
+	}
+}
+
+// A mender repairs one layout.
+type mender struct {
+	l        *layout.Layout
+	sources  []Source
+	tried    map[content.Digest]bool
+	repaired []Repaired
+}
+
+// broken lists the blobs that problems say are wrong or missing, each once, but for
+// those that were tried before.
+func (m *mender) broken(problems []Problem) []content.Digest {
+	var list []content.Digest
+	for _, p := range problems {
+		switch p.ID {
+		case BlobDigest, BlobMissing, BlobType, BlobUnreadable, BlobSize:
+		default:
+			continue
+		}
+		if p.Digest != "" && p.Severity == SeverityError && !m.tried[p.Digest] {
+			m.tried[p.Digest] = true
+			list = append(list, p.Digest)
+		}
+	}
+	return list
+}
+
+// mend brings in what the sources have, and says how many blobs that is.
+func (m *mender) mend(ctx context.Context, list []content.Digest) (n int, err error) {
+	batch := m.l.Batch()
+	defer func() { err = errors.Join(err, batch.Close()) }()
+	var done []Repaired
+	for _, d := range list {
+		if !content.Verifiable(d) || m.isDirectory(d) || m.isRight(ctx, d) {
+			continue
+		}
+		found, err := m.find(ctx, batch, d)
+		if err != nil {
+			return 0, err
+		}
+		if found.From != "" {
+			done = append(done, found)
+		}
+	}
+	if err := batch.Publish(ctx); err != nil {
+		return 0, content.At(m.l.Path(), err)
+	}
+	m.repaired = append(m.repaired, done...)
+	return len(done), nil
+}
+
+// isDirectory says whether a directory is where the blob should be: it is not removed.
+func (m *mender) isDirectory(d content.Digest) bool {
+	info, err := os.Lstat(filepath.Join(m.l.Path(), filepath.FromSlash(blobAt(d).path)))
+	return err == nil && info.IsDir()
+}
+
+// isRight says whether the blob is what its digest says, and something else is wrong,
+// such as the size in a descriptor.
+func (m *mender) isRight(ctx context.Context, d content.Digest) bool {
+	size, err := m.l.Size(ctx, d)
+	return err == nil && readable(ctx, m.l, content.Descriptor{Digest: d, Size: size}) == nil
+}
+
+// find stages the bytes of d from the first source that has them. Without one the
+// result has no From.
+func (m *mender) find(ctx context.Context, batch *layout.Batch, d content.Digest) (Repaired, error) {
+	for _, s := range m.sources {
+		size, err := s.Size(ctx, d)
+		if err != nil {
+			continue
+		}
+		want := content.Descriptor{Digest: d, Size: size}
+		err = batch.PushFrom(ctx, s, want)
+		switch {
+		case err == nil:
+			return Repaired{Digest: d, Size: size, From: s.Path()}, nil
+		case ctx.Err() != nil:
+			return Repaired{}, context.Cause(ctx)
+		case readable(ctx, s, want) == nil: // so it is the layout that fails
+			return Repaired{}, err
+		}
+	}
+	return Repaired{}, nil
+}
+
+// readable reads a blob to its end and returns its verdict.
+func readable(ctx context.Context, f content.Fetcher, d content.Descriptor) error {
+	rc, err := f.Fetch(ctx, d)
+	if err != nil {
+		return err
+	}
+	err = drain(content.Track(ctx, rc, "verify", content.Short(d.Digest), d.Size))
+	return errors.Join(err, rc.Close())
+}
