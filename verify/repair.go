@@ -24,10 +24,12 @@ type Repaired struct {
 //
 // Blobs are replaced whole, and durable when Repair returns; a symbolic link in place
 // of a blob is replaced itself, and nothing is written through it. index.json and names
-// are not touched. With Options.AllowMissing what is missing stays so. If Repair fails,
-// what it published stays; it may be called again.
+// are not touched. What is sparse stays so, but for what only a manifest that had to be
+// repaired leads to: nobody knows whether it was there. With Options.AllowMissing all
+// that is missing stays so. If Repair fails, what it published stays; it may be called
+// again.
 func Repair(ctx context.Context, l *layout.Layout, roots []content.Descriptor, sources []Source, o Options) (Report, error) {
-	m := mender{l: l, sources: sources, tried: map[content.Digest]bool{}}
+	m := mender{l: l, sources: sources, o: o, tried: map[content.Digest]bool{}, parents: map[string]bool{}}
 	for {
 		report, err := Check(ctx, l.Reader, roots, o)
 		if err != nil {
@@ -48,8 +50,10 @@ func Repair(ctx context.Context, l *layout.Layout, roots []content.Descriptor, s
 type mender struct {
 	l        *layout.Layout
 	sources  []Source
+	o        Options
 	tried    map[content.Digest]bool
 	repaired []Repaired
+	parents  map[string]bool // the paths of what was repaired
 }
 
 // broken lists the blobs that problems say are wrong or missing, each once, but for
@@ -57,17 +61,23 @@ type mender struct {
 func (m *mender) broken(problems []Problem) []content.Digest {
 	var list []content.Digest
 	for _, p := range problems {
-		switch p.ID {
-		case BlobDigest, BlobMissing, BlobType, BlobUnreadable, BlobSize:
-		default:
-			continue
-		}
-		if p.Digest != "" && p.Severity == SeverityError && !m.tried[p.Digest] {
+		if p.Digest != "" && !m.tried[p.Digest] && m.canMend(p) {
 			m.tried[p.Digest] = true
 			list = append(list, p.Digest)
 		}
 	}
 	return list
+}
+
+// canMend says whether right bytes could end a problem.
+func (m *mender) canMend(p Problem) bool {
+	switch p.ID {
+	case BlobDigest, BlobMissing, BlobType, BlobUnreadable, BlobSize:
+		return p.Severity == SeverityError
+	case Sparse:
+		return m.parents[p.Path] && !m.o.AllowMissing
+	}
+	return false
 }
 
 // mend brings in what the sources have, and says how many blobs that is.
@@ -91,6 +101,9 @@ func (m *mender) mend(ctx context.Context, list []content.Digest) (n int, err er
 		return 0, content.At(m.l.Path(), err)
 	}
 	m.repaired = append(m.repaired, done...)
+	for _, r := range done {
+		m.parents[blobAt(r.Digest).path] = true
+	}
 	return len(done), nil
 }
 
