@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -46,7 +47,8 @@ func ParseExpectations(name string, r io.Reader) ([]Expectation, error) {
 	var list []Expectation
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, longestLine)
-	for n := 1; lines.Scan(); n++ {
+	n := 1
+	for ; lines.Scan(); n++ {
 		line := strings.TrimSpace(lines.Text())
 		if line == "" || line[0] == '#' {
 			continue
@@ -56,6 +58,9 @@ func ParseExpectations(name string, r io.Reader) ([]Expectation, error) {
 			return nil, content.At(x.where(), err)
 		}
 		list = append(list, x)
+	}
+	if errors.Is(lines.Err(), bufio.ErrTooLong) {
+		return nil, content.At(fmt.Sprintf("%s:%d", name, n), content.Errorf(content.ErrInvalid, "longer than %d bytes", longestLine))
 	}
 	return list, content.At(name, lines.Err())
 }
