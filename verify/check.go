@@ -1,9 +1,10 @@
 package verify
 
 import (
-	"bytes"
+	"bufio"
 	"context"
 	"errors"
+	"io"
 	"runtime"
 	"slices"
 
@@ -179,9 +180,10 @@ func (c *checker) marker() {
 	c.strict(where, data, c.limits.Depth)
 }
 
-// index judges index.json and returns its entries.
+// index judges index.json and returns its entries. It is read as a stream, since it may
+// be large.
 func (c *checker) index() []entry {
-	data, err := c.r.ReadFile("index.json", c.limits.Index)
+	f, err := c.r.OpenFile("index.json")
 	switch {
 	case errors.Is(err, content.ErrNotFound):
 		c.errorf(IndexInvalid, indexFile, "the file is not there")
@@ -193,11 +195,19 @@ func (c *checker) index() []entry {
 		c.errorf(BlobUnreadable, indexFile, "%s", reason(err))
 		return nil
 	}
-	var entries []entry
-	c.readIndex(bytes.NewReader(data), func(raw []byte, n int) {
+	defer func() { _ = f.Close() }() // only read
+	if f.Size() > c.limits.Index {
+		c.errorf(TooLarge, indexFile, "%d bytes are over the limit of %d", f.Size(), c.limits.Index)
+		return nil
+	}
+	entries := make([]entry, 0, min(f.Size()/leastEntry, 1<<16))
+	c.readIndex(bufio.NewReaderSize(io.NewSectionReader(f, 0, f.Size()), 256<<10), func(raw []byte, n int) {
 		if e, ok := c.entry(raw, n); ok {
 			entries = append(entries, e)
 		}
 	})
 	return entries
 }
+
+// leastEntry is about as many bytes as an entry has.
+const leastEntry = 150

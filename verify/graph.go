@@ -188,6 +188,7 @@ type reading struct {
 	read   bool  // its bytes are proven
 	parsed bool
 	m      content.Manifest
+	edges  []content.Edge
 	config *configReading // of an image whose config is there
 }
 
@@ -245,7 +246,8 @@ func (c *checker) readManifest(ctx context.Context, p pointer, s *scratch) (read
 		return out, nil
 	}
 	out.parsed = true
-	c.manifest(where, p.mediaType, &out.m)
+	out.edges = out.m.Edges()
+	c.manifest(where, p.mediaType, &out.m, out.edges)
 	if d := out.m.Config; d != nil && content.IsImageConfig(d.MediaType) && content.CheckDigest(d.Digest) == nil {
 		out.config, err = c.readConfig(ctx, d.Digest, s)
 		if err == nil && out.config.parsed {
@@ -285,7 +287,8 @@ func (c *checker) merge(r *reading, next []pointer) []pointer {
 			v.listed = append(v.listed, listed{d.Digest, c.intern(d.ArtifactType)})
 		}
 	}
-	for i, e := range r.m.Edges() {
+	for i := range r.edges {
+		e := &r.edges[i]
 		if content.CheckDigest(e.To.Digest) != nil {
 			continue // told when the manifest was judged
 		}
