@@ -198,11 +198,12 @@ func (t *target) weight() int64 {
 // whether its tar is sound. What a layer seems to have is told only if its digest
 // is right: otherwise that is the cause. The error is of ctx.
 func (c *checker) stream(ctx context.Context, d content.Digest, t *target) error {
-	rc, err := c.r.Fetch(ctx, content.Descriptor{Digest: d, Size: t.size})
+	f, err := c.r.Unproven(d)
 	if err != nil {
 		return c.fault(ctx, d, err)
 	}
-	defer func() { _ = rc.Close() }() // the verdict comes with the last Read
+	defer func() { _ = f.Close() }() // only read
+	rc := content.Verify(io.NopCloser(io.NewSectionReader(f, 0, f.Size())), content.Descriptor{Digest: d, Size: t.size})
 	r := &once{r: content.Track(ctx, rc, "verify", content.Short(d), t.size)}
 	findings := newCollector()
 	if mediaType := c.layerType(t); mediaType != "" {
