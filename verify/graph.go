@@ -139,7 +139,6 @@ func (c *checker) graph(ctx context.Context, entries []entry) error {
 	}
 	progress := newManifestProgress(ctx)
 	defer func() { progress.end(&c.checked) }()
-	results := make([]reading, levelChunk)
 	for depth := 0; len(level) > 0; depth++ {
 		level = c.unread(level)
 		if len(level) > 0 && depth > c.limits.Depth {
@@ -147,21 +146,21 @@ func (c *checker) graph(ctx context.Context, entries []entry) error {
 			return nil
 		}
 		var next []pointer
-		for chunk := range slices.Chunk(level, levelChunk) {
-			if err := c.readLevel(ctx, chunk, results[:len(chunk)]); err != nil {
-				return err
-			}
-			for i := range chunk {
+		err := c.readLevel(ctx, level, func(results []reading) {
+			for i := range results {
 				next = c.merge(&results[i], next)
 			}
 			progress.step(&c.checked)
+		})
+		if err != nil {
+			return err
 		}
 		level = next
 	}
 	return nil
 }
 
-// levelChunk is how many manifests are held at once.
+// levelChunk is how many manifests are read before they are merged.
 const levelChunk = 512
 
 // unread leaves of the pointers those to manifests that were not read yet.
@@ -192,8 +191,34 @@ type reading struct {
 	config *configReading // of an image whose config is there
 }
 
-// readLevel reads manifests into results.
-func (c *checker) readLevel(ctx context.Context, level []pointer, results []reading) error {
+// readLevel reads manifests, chunk by chunk, and calls merge with what was found in
+// each while the next one is read.
+func (c *checker) readLevel(ctx context.Context, level []pointer, merge func([]reading)) error {
+	g, ctx := errgroup.WithContext(ctx)
+	free, full := make(chan []reading, 2), make(chan []reading)
+	for range cap(free) {
+		free <- make([]reading, min(levelChunk, len(level)))
+	}
+	g.Go(func() error {
+		defer close(full)
+		for chunk := range slices.Chunk(level, levelChunk) {
+			results := (<-free)[:len(chunk)]
+			if err := c.readChunk(ctx, chunk, results); err != nil {
+				return err
+			}
+			full <- results
+		}
+		return nil
+	})
+	for results := range full {
+		merge(results)
+		free <- results[:cap(results)]
+	}
+	return g.Wait()
+}
+
+// readChunk reads manifests into results.
+func (c *checker) readChunk(ctx context.Context, level []pointer, results []reading) error {
 	var taken atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	for range min(c.workers, len(level)) {
