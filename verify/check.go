@@ -39,8 +39,11 @@ type Checked struct {
 // that same pass. What Options ask for besides comes after that. The error is of ctx;
 // everything else is in the report.
 func Check(ctx context.Context, r *layout.Reader, roots []content.Descriptor, o Options) (Report, error) {
-	c := newChecker(r, o)
-	whole := roots == nil
+	return newChecker(r, o).check(ctx, roots)
+}
+
+func (c *checker) check(ctx context.Context, roots []content.Descriptor) (Report, error) {
+	o, whole := c.o, roots == nil
 	var entries []entry
 	if whole {
 		c.marker()

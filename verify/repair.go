@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/layout"
@@ -31,11 +32,12 @@ type Repaired struct {
 func Repair(ctx context.Context, l *layout.Layout, roots []content.Descriptor, sources []Source, o Options) (Report, error) {
 	m := mender{l: l, sources: sources, o: o, tried: map[content.Digest]bool{}, parents: map[string]bool{}}
 	for {
-		report, err := Check(ctx, l.Reader, roots, o)
+		c := newChecker(l.Reader, o)
+		report, err := c.check(ctx, roots)
 		if err != nil {
 			return report, err
 		}
-		n, err := m.mend(ctx, m.broken(report.Problems))
+		n, err := m.mend(ctx, c, report.Problems)
 		if err != nil {
 			return report, err
 		}
@@ -57,16 +59,20 @@ type mender struct {
 }
 
 // broken lists the blobs that problems say are wrong or missing, each once, but for
-// those that were tried before.
-func (m *mender) broken(problems []Problem) []content.Digest {
-	var list []content.Digest
+// those that were tried before. A blob is doubtful if only a descriptor contradicts it.
+func (m *mender) broken(problems []Problem) (list []content.Digest, doubtful map[content.Digest]bool) {
+	doubtful = map[content.Digest]bool{}
 	for _, p := range problems {
-		if p.Digest != "" && !m.tried[p.Digest] && m.canMend(p) {
-			m.tried[p.Digest] = true
+		if p.Digest == "" || m.tried[p.Digest] || !m.canMend(p) {
+			continue
+		}
+		doubt, twice := doubtful[p.Digest]
+		if !twice {
 			list = append(list, p.Digest)
 		}
+		doubtful[p.Digest] = p.ID == BlobSize && (doubt || !twice)
 	}
-	return list
+	return list, doubtful
 }
 
 // canMend says whether right bytes could end a problem.
@@ -80,20 +86,25 @@ func (m *mender) canMend(p Problem) bool {
 	return false
 }
 
-// mend brings in what the sources have, and says how many blobs that is.
-func (m *mender) mend(ctx context.Context, list []content.Digest) (n int, err error) {
+// mend brings in what the sources have of what c found broken, and says how many blobs
+// that is. What nothing refers to is tried again as long as that may change.
+func (m *mender) mend(ctx context.Context, c *checker, problems []Problem) (n int, err error) {
+	list, doubtful := m.broken(problems)
 	batch := m.l.Batch()
 	defer func() { err = errors.Join(err, batch.Close()) }()
 	var done []Repaired
 	for _, d := range list {
-		if !content.Verifiable(d) || m.isDirectory(d) || m.isRight(ctx, d) {
+		t := c.targets[d]
+		m.tried[d] = t != nil && len(t.claims) > 0
+		if !content.Verifiable(d) || m.isDirectory(d) || doubtful[d] && m.isRight(ctx, d) {
 			continue
 		}
-		found, err := m.find(ctx, batch, d)
+		found, err := m.find(ctx, batch, d, t)
 		if err != nil {
 			return 0, err
 		}
 		if found.From != "" {
+			m.tried[d] = true // on a disk that takes it again, this would not end
 			done = append(done, found)
 		}
 	}
@@ -120,12 +131,12 @@ func (m *mender) isRight(ctx context.Context, d content.Digest) bool {
 	return err == nil && readable(ctx, m.l, content.Descriptor{Digest: d, Size: size}) == nil
 }
 
-// find stages the bytes of d from the first source that has them. Without one the
-// result has no From.
-func (m *mender) find(ctx context.Context, batch *layout.Batch, d content.Digest) (Repaired, error) {
+// find stages the bytes of d, which is the target t, from the first source that has
+// them. Without one the result has no From.
+func (m *mender) find(ctx context.Context, batch *layout.Batch, d content.Digest, t *target) (Repaired, error) {
 	for _, s := range m.sources {
 		size, err := s.Size(ctx, d)
-		if err != nil {
+		if err != nil || !t.mayHave(size) {
 			continue
 		}
 		want := content.Descriptor{Digest: d, Size: size}
@@ -140,6 +151,15 @@ func (m *mender) find(ctx context.Context, batch *layout.Batch, d content.Digest
 		}
 	}
 	return Repaired{}, nil
+}
+
+// mayHave says whether the right bytes may be so many: as a descriptor says, or as lie
+// there where there is none. So no source can fill a disk before it is found to lie.
+func (t *target) mayHave(size int64) bool {
+	if t == nil || len(t.claims) == 0 {
+		return t != nil && size == t.size
+	}
+	return slices.ContainsFunc(t.claims, func(cl claim) bool { return cl.size == size })
 }
 
 // readable reads a blob to its end and returns its verdict.

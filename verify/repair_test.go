@@ -137,6 +137,23 @@ func TestRepairBySeveral(t *testing.T) {
 	}
 }
 
+// TestRepairFromVast: a source with a file beyond any disk in place of a blob is passed
+// over at once.
+func TestRepairFromVast(t *testing.T) {
+	l := build.Hello()
+	vast, good, dir := testkit.Layout(t, l, testkit.BrokenOK), testkit.Layout(t, l), testkit.Layout(t, l)
+	layer := layerOf(t, l).Digest
+	if err := os.Truncate(blobFile(vast, layer), 1<<42); err != nil {
+		t.Skip(err)
+	}
+	if err := os.Remove(blobFile(dir, layer)); err != nil {
+		t.Fatal(err)
+	}
+	if got := repair(t, dir, verify.Options{}, vast, good); !got.OK || got.Repaired[0].From != good {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestRepairFromDocker: an archive of docker save has the config and the plain layers.
 func TestRepairFromDocker(t *testing.T) {
 	image := build.Image{Layers: []build.Layer{{Compression: "none", Files: []build.File{build.Text("a", "a")}}}}
