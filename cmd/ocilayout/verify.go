@@ -24,10 +24,10 @@ type verifyFlags struct {
 
 func (f *verifyFlags) flags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "level", Value: verify.Full.String(), Destination: &f.level, Usage: "how far to `LOOK`: quick reads manifests and configs alone, bytes hashes every blob, full looks into layers too"},
-		f.list.flag("require", "what every image must have, as `KIND:VALUE`: referrer:TYPE or platform:P; repeatable"),
+		&cli.StringFlag{Name: "level", Value: verify.Full.String(), Destination: &f.level, Usage: "how far to look: at `LEVEL` quick only manifests and configs are read, at bytes every blob is hashed, at full layers are looked into too"},
+		f.list.flag("require", "what every image must have, as `KIND:VALUE`: referrer:TYPE or platform:P"),
 		&cli.BoolFlag{Name: "allow-missing", Destination: &f.o.AllowMissing, Usage: "content that is not there is no error, in a layout that is sparse on purpose"},
-		f.list.flag("for", "say what `CONSUMER` sees, and why it would refuse: "+consumerNames()+"; repeatable"),
+		f.list.flag("for", "say what `CONSUMER` sees, and why it would refuse: "+consumerNames()),
 		f.list.flag("expect", "hold the files of every image to the lines of `FILE`, such as: etc/passwd mode=0644 owner=0:0"),
 		f.list.flag("repair-from", "bring in blobs that are wrong or missing from `SOURCE`, a layout or an archive, in the order given"),
 		&cli.IntFlag{Name: "workers", Destination: &f.o.Workers, Usage: "read `N` blobs at once; one for each core if not given"},
