@@ -55,11 +55,32 @@ func (c *checker) readBlob(ctx context.Context, d content.Digest, most int64, bu
 
 // readSmall reads a blob into buf, if it can be done in one go. Nothing is proven.
 func (c *checker) readSmall(d content.Digest, buf []byte) ([]byte, bool) {
+	if c.r.IsArchive() {
+		return c.readMember(d, buf)
+	}
 	n, ok := c.r.ReadSmall(d, buf)
 	if !ok {
 		return nil, false
 	}
 	return buf[:n], true
+}
+
+// readMember is readSmall in an archive.
+func (c *checker) readMember(d content.Digest, buf []byte) ([]byte, bool) {
+	if !content.Verifiable(d) {
+		return nil, false
+	}
+	f, err := c.r.Unproven(d)
+	if err != nil {
+		return nil, false
+	}
+	defer func() { _ = f.Close() }() // only read
+	if f.Size() > int64(len(buf)) {
+		return nil, false
+	}
+	data := buf[:f.Size()]
+	n, err := f.ReadAt(data, 0)
+	return data, n == len(data) && (err == nil || err == io.EOF)
 }
 
 // proven returns data if d is its digest, and reports it and returns nil if not.
