@@ -6,6 +6,8 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/ocilayout/ocilayout/content"
@@ -159,6 +161,20 @@ func TestLongList(t *testing.T) {
 	l.Tag(build.FallbackTag(image.Digest), l.Index(list...))
 	got, err := verify.Check(context.Background(), open(t, testkit.Layout(t, l)), nil, verify.Options{Limits: content.Limits{Manifest: 2000}})
 	if err != nil || !got.OK {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestLargeManifests: of many that are large some are read at a time, and all in the end.
+func TestLargeManifests(t *testing.T) {
+	l := build.NewLayout()
+	padding := strings.Repeat("x", 3<<20)
+	for i := range 16 {
+		d := l.Image(build.Image{Annotations: map[string]string{"padding": padding, "n": strconv.Itoa(i)}})
+		l.Tag("v"+strconv.Itoa(i), d)
+	}
+	got, err := verify.Check(context.Background(), open(t, testkit.Layout(t, l, testkit.BrokenOK)), nil, verify.Options{Level: verify.Quick})
+	if err != nil || !got.OK || got.Checked.Manifests != 16 {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

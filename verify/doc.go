@@ -5,10 +5,9 @@
 // ids. [Options] make it look less far, or hold images to what is wanted of them:
 // platforms, referrers, files, and what a consumer loads.
 //
-// Nothing that Check meets makes it panic or hold more than some hundred manifests, what
-// their descriptors say, and, for consumers, 64 MiB of their bytes; nothing it finds is
-// an error of Check itself: an error means that there is no verdict, since the work was
-// interrupted.
+// Nothing that Check meets makes it panic or hold more than some 32 MiB of manifests
+// and, for each of them, what its descriptors say; nothing it finds is an error of Check
+// itself: an error means that there is no verdict, since the work was interrupted.
 //
 // [Repair] is Check that also brings in the right bytes for blobs that are wrong or
 // missing, and is all here that writes.

@@ -3,7 +3,6 @@ package verify
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -160,8 +159,11 @@ func (c *checker) graph(ctx context.Context, entries []entry) error {
 	return nil
 }
 
-// levelChunk is how many manifests are read before they are merged.
-const levelChunk = 512
+// How many manifests are read before they are merged, and about how many bytes of them.
+const (
+	levelChunk = 512
+	chunkBytes = 16 << 20
+)
 
 // unread leaves of the pointers those to manifests that were not read yet.
 func (c *checker) unread(level []pointer) []pointer {
@@ -201,12 +203,14 @@ func (c *checker) readLevel(ctx context.Context, level []pointer, merge func([]r
 	}
 	g.Go(func() error {
 		defer close(full)
-		for chunk := range slices.Chunk(level, levelChunk) {
-			results := (<-free)[:len(chunk)]
-			if err := c.readChunk(ctx, chunk, results); err != nil {
+		for len(level) > 0 {
+			results := <-free
+			n, err := c.readChunk(ctx, level, results)
+			if err != nil {
 				return err
 			}
-			full <- results
+			full <- results[:n]
+			level = level[n:]
 		}
 		return nil
 	})
@@ -217,17 +221,18 @@ func (c *checker) readLevel(ctx context.Context, level []pointer, merge func([]r
 	return g.Wait()
 }
 
-// readChunk reads manifests into results.
-func (c *checker) readChunk(ctx context.Context, level []pointer, results []reading) error {
-	var taken atomic.Int64
+// readChunk reads the first manifests of level into results, and says how many.
+func (c *checker) readChunk(ctx context.Context, level []pointer, results []reading) (int, error) {
+	most := min(len(level), len(results))
+	var taken, held atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
-	for range min(c.workers, len(level)) {
+	for range min(c.workers, most) {
 		g.Go(func() error {
 			s := scratches.Get().(*scratch)
 			defer scratches.Put(s)
-			for {
+			for held.Load() < chunkBytes {
 				i := int(taken.Add(1)) - 1
-				if i >= len(level) {
+				if i >= most {
 					return nil
 				}
 				if ctx.Err() != nil {
@@ -237,10 +242,13 @@ func (c *checker) readChunk(ctx context.Context, level []pointer, results []read
 				if results[i], err = c.readManifest(ctx, level[i], s); err != nil {
 					return err
 				}
+				held.Add(max(results[i].size, 0))
 			}
+			return nil
 		})
 	}
-	return g.Wait()
+	err := g.Wait()
+	return min(int(taken.Load()), most), err
 }
 
 // A scratch is the room of one worker for a manifest and its config, if they are
