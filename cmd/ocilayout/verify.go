@@ -133,37 +133,13 @@ func verifyRoots(ctx context.Context, r *layout.Reader, ref layout.Reference) ([
 	return []content.Descriptor{entry.Descriptor}, err
 }
 
-// verdictTable is a report of verify as people read it.
-type verdictTable struct{ verify.Report }
-
-// Tables shows the problems, what was repaired, what consumers see, and a last line.
-func (v verdictTable) Tables() []render.Table {
-	word := "ok"
-	if !v.OK {
-		word = "not ok"
+// mended lists what was repaired.
+func (v verdictTable) mended() render.Table {
+	t := render.Table{Header: []string{"REPAIRED", "SIZE", "FROM"}}
+	for _, r := range v.Repaired {
+		t.Rows = append(t.Rows, []string{string(r.Digest), render.Size(r.Size), r.From})
 	}
-	c := v.Checked
-	last := render.Table{}
-	for _, view := range v.For {
-		last.Rows = append(last.Rows, []string{v.sees(view)})
-	}
-	last.Rows = append(last.Rows, []string{fmt.Sprintf("%s: %d blobs, %d of them manifests, %s", word, c.Blobs, c.Manifests, render.Size(c.Bytes))})
-	tables := []render.Table{last}
-	if len(v.Repaired) > 0 {
-		mended := render.Table{Header: []string{"REPAIRED", "SIZE", "FROM"}}
-		for _, r := range v.Repaired {
-			mended.Rows = append(mended.Rows, []string{string(r.Digest), render.Size(r.Size), r.From})
-		}
-		tables = append([]render.Table{mended}, tables...)
-	}
-	if len(v.Problems) > 0 {
-		found := render.Table{Header: []string{"SEVERITY", "ID", "DIGEST", "PATH", "MESSAGE"}}
-		for _, p := range v.Problems {
-			found.Rows = append(found.Rows, []string{string(p.Severity), p.ID, content.Short(p.Digest), p.Path, p.Message})
-		}
-		tables = append([]render.Table{found}, tables...)
-	}
-	return tables
+	return t
 }
 
 // sees says in a line what a consumer makes of what was verified.
