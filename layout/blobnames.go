@@ -18,7 +18,7 @@ func (r *Reader) BlobNames(ctx context.Context) iter.Seq2[Blob, error] {
 	}
 	return func(yield func(Blob, error) bool) {
 		yield = stopping(ctx, yield)
-		dir.eachAlgorithm(yield, func(path, alg string) bool { return namesIn(path, alg, yield) })
+		dir.eachAlgorithm(yield, func(path, alg string) bool { return unsizedIn(path, alg, yield) })
 	}
 }
 
@@ -32,8 +32,8 @@ func stopping(ctx context.Context, yield func(Blob, error) bool) func(Blob, erro
 	}
 }
 
-// namesIn is dirSource.blobsIn without the sizes of regular files.
-func namesIn(dir, alg string, yield func(Blob, error) bool) bool {
+// unsizedIn is dirSource.blobsIn without the sizes of regular files.
+func unsizedIn(dir, alg string, yield func(Blob, error) bool) bool {
 	entries, err := readDir(dir)
 	if err != nil {
 		return yield(Blob{}, err)
