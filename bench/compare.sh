@@ -201,8 +201,15 @@ fi
 if contest verify 'every digest and diffID'; then
 	"$ours" export --to docker "$layout" "$bench/layout-docker.tar" >/dev/null
 	before='rm -rf $layout/.ocilayout'
-	entry 'ocilayout verify, layout' - 'exec $ours verify $layout'
+	entry 'ocilayout verify, layout' 0.13 'exec $ours verify $layout'
 	entry 'crane validate, docker archive' peer 'exec crane validate --tarball $bench/layout-docker.tar'
+	race
+fi
+
+if contest verify-quick 'structure of 120,000 manifests, beside reading them'; then
+	before='rm -rf $big/.ocilayout'
+	entry 'ocilayout verify --level quick' 2.0 'exec $ours verify --level quick $big'
+	entry 'cat, sha256sum' peer 'find $big/blobs -type f -print0 | xargs -0 cat | sha256sum'
 	race
 fi
 

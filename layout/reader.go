@@ -102,9 +102,9 @@ func (r *Reader) Limits() content.Limits { return r.o.Limits }
 // another tool put there. A larger one than max bytes is ErrRefused, and so is a
 // link that leads out of the layout.
 func (r *Reader) ReadFile(name string, max int64) ([]byte, error) {
-	f, err := r.src.file(name)
+	f, err := r.OpenFile(name)
 	if err != nil {
-		return nil, notFound(filepath.Join(r.path, name), err)
+		return nil, err
 	}
 	defer func() { _ = f.Close() }() // only read
 	if f.Size() > max {
@@ -112,6 +112,15 @@ func (r *Reader) ReadFile(name string, max int64) ([]byte, error) {
 	}
 	data, err := io.ReadAll(io.NewSectionReader(f, 0, f.Size()))
 	return data, content.At(filepath.Join(r.path, name), err)
+}
+
+// OpenFile opens a file of the layout's root as ReadFile finds it. The caller closes it.
+func (r *Reader) OpenFile(name string) (BlobAt, error) {
+	f, err := r.src.file(name)
+	if err != nil {
+		return nil, notFound(filepath.Join(r.path, name), err)
+	}
+	return f, nil
 }
 
 // View runs fn with one reading of index.json. Names do not change under fn,
@@ -259,12 +268,5 @@ func (r *Reader) describeBlob(ctx context.Context, d content.Digest) (content.De
 // Blobs yields every file below blobs/, sorted by algorithm and name, also those
 // that can be no blob: see Blob.Err. An error ends it.
 func (r *Reader) Blobs(ctx context.Context) iter.Seq2[Blob, error] {
-	return func(yield func(Blob, error) bool) {
-		r.src.blobs(func(b Blob, err error) bool {
-			if err == nil && ctx.Err() != nil {
-				err = context.Cause(ctx)
-			}
-			return yield(b, err) && err == nil
-		})
-	}
+	return func(yield func(Blob, error) bool) { r.src.blobs(stopping(ctx, yield)) }
 }

@@ -106,6 +106,12 @@ func (s dirSource) blobSize(d content.Digest) (int64, error) {
 }
 
 func (s dirSource) blobs(yield func(Blob, error) bool) {
+	s.eachAlgorithm(yield, func(dir, alg string) bool { return s.blobsIn(dir, alg, yield) })
+}
+
+// eachAlgorithm calls in with each directory of blobs, and yield with what is none,
+// for as long as they say so.
+func (s dirSource) eachAlgorithm(yield func(Blob, error) bool, in func(dir, alg string) bool) {
 	algs, err := os.ReadDir(s.path("blobs"))
 	if err != nil && !os.IsNotExist(err) {
 		yield(Blob{}, err)
@@ -121,7 +127,7 @@ func (s dirSource) blobs(yield func(Blob, error) bool) {
 			}
 			continue
 		}
-		if !s.blobsIn(dir, alg.Name(), yield) {
+		if !in(dir, alg.Name()) {
 			return
 		}
 	}
@@ -142,17 +148,18 @@ func (s dirSource) blobsIn(dir, alg string, yield func(Blob, error) bool) bool {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		info, err := os.Stat(filepath.Join(dir, name))
-		if err != nil {
-			b := Blob{Path: "blobs/" + alg + "/" + name, Err: content.Errorf(content.ErrMissing, "link that leads nowhere")}
-			if !yield(b, nil) {
-				return false
-			}
-			continue
-		}
-		if !yield(blobOf(alg, name, info.Mode(), info.Size()), nil) {
+		if !yield(statBlob(dir, alg, name), nil) {
 			return false
 		}
 	}
 	return true
+}
+
+// statBlob judges one file of a directory of blobs.
+func statBlob(dir, alg, name string) Blob {
+	info, err := os.Stat(filepath.Join(dir, name))
+	if err != nil {
+		return Blob{Path: "blobs/" + alg + "/" + name, Err: content.Errorf(content.ErrMissing, "link that leads nowhere")}
+	}
+	return blobOf(alg, name, info.Mode(), info.Size())
 }

@@ -1,22 +1,16 @@
 package verify
 
 import (
-	"bytes"
+	"bufio"
 	"context"
 	"errors"
+	"io"
 	"runtime"
+	"slices"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/layout"
 )
-
-// Options say how Check works. The zero value is right for most.
-type Options struct {
-	// Workers is how many blobs are read at once; 0 is one for each core.
-	Workers int
-	// Limits bound what is read; zero fields mean the defaults.
-	Limits content.Limits
-}
 
 // A Report is what Check found.
 type Report struct {
@@ -26,6 +20,10 @@ type Report struct {
 	Checked Checked `json:"checked"`
 	// Problems lists errors first; it is never nil.
 	Problems []Problem `json:"problems"`
+	// For is what each consumer of Options.For sees.
+	For []View `json:"for,omitempty"`
+	// Repaired are the blobs that Repair replaced or brought in.
+	Repaired []Repaired `json:"repaired,omitempty"`
 }
 
 // Checked counts what a check has read.
@@ -38,38 +36,30 @@ type Checked struct {
 // Check judges the layout r, or of it only what the roots reach: with roots nil
 // index.json, names, and blobs that nothing refers to are judged too. Every blob
 // is read once; of each layer of a type that is known the diffID is computed in
-// that same pass. The error is of ctx; everything else is in the report.
+// that same pass. What Options ask for besides comes after that. The error is of ctx;
+// everything else is in the report.
 func Check(ctx context.Context, r *layout.Reader, roots []content.Descriptor, o Options) (Report, error) {
-	c := &checker{
-		collector: newCollector(), r: r, limits: o.Limits.WithDefaults(), workers: o.Workers,
-		targets: map[content.Digest]*target{}, manifests: map[content.Digest]*verdict{},
-		lists: map[content.Digest]bool{}, words: map[string]string{},
-	}
-	if c.workers <= 0 {
-		c.workers = runtime.GOMAXPROCS(0)
-	}
-	whole := roots == nil
+	return newChecker(r, o).check(ctx, roots)
+}
+
+func (c *checker) check(ctx context.Context, roots []content.Descriptor) (Report, error) {
+	o, whole := c.o, roots == nil
 	var entries []entry
 	if whole {
 		c.marker()
 		entries = c.index()
 	} else {
-		for _, d := range roots {
-			if c.descriptor(at{}, "the descriptor", d) {
-				root := content.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
-				entries = append(entries, entry{desc: root, n: -1, platform: childPlatform(d)})
-			}
-		}
+		entries = c.roots(roots)
 	}
-	if err := c.graph(ctx, entries); err != nil {
-		return Report{}, err
-	}
-	if whole {
-		if err := c.files(ctx); err != nil {
+	named := entries
+	if !whole && len(o.Referrers) > 0 {
+		more, err := c.referrersOf(ctx, entries)
+		if err != nil {
 			return Report{}, err
 		}
+		entries = slices.Concat(entries, more)
 	}
-	if err := c.blobs(ctx); err != nil {
+	if err := c.content(ctx, entries, whole); err != nil {
 		return Report{}, err
 	}
 	c.references()
@@ -77,30 +67,90 @@ func Check(ctx context.Context, r *layout.Reader, roots []content.Descriptor, o 
 		c.names(entries)
 		c.referrers(entries)
 	}
+	images := c.subjects(named, whole)
+	c.requirements(images)
+	views, err := c.consumers(ctx)
+	if err == nil {
+		err = c.expectations(ctx, images)
+	}
+	if err != nil {
+		return Report{}, err
+	}
 	problems := c.problems()
-	return Report{OK: len(problems) == 0 || problems[0].Severity != SeverityError, Checked: c.checked, Problems: problems}, nil
+	return Report{OK: len(problems) == 0 || problems[0].Severity != SeverityError, Checked: c.checked, Problems: problems, For: views}, nil
+}
+
+// content reads what there is, as far as the level says.
+func (c *checker) content(ctx context.Context, entries []entry, whole bool) error {
+	if err := c.graph(ctx, entries); err != nil {
+		return err
+	}
+	if whole {
+		if err := c.files(ctx); err != nil {
+			return err
+		}
+	}
+	return c.blobs(ctx)
 }
 
 // checker is the state of one Check. The maps are written by one goroutine at a
-// time; only the collector is shared by the workers.
+// time; only the collector, the configs and what is kept are shared by the workers.
 type checker struct {
 	*collector
 	r         *layout.Reader
 	limits    content.Limits
 	workers   int
+	level     Level
+	o         Options
 	targets   map[content.Digest]*target
 	manifests map[content.Digest]*verdict
 	lists     map[content.Digest]bool // indexes under a fallback tag
-	configs   configCache
+	configs   configs
+	kept      keeper
+	given     []layout.Entry    // what consumers get; empty without any
 	words     map[string]string // media types, each once
+	room      room
 	checked   Checked
+}
+
+func newChecker(r *layout.Reader, o Options) *checker {
+	c := &checker{
+		collector: newCollector(), r: r, limits: o.Limits.WithDefaults(), workers: o.Workers, level: o.Level, o: o,
+		targets: map[content.Digest]*target{}, manifests: map[content.Digest]*verdict{},
+		lists: map[content.Digest]bool{}, words: map[string]string{},
+		configs: configs{byID: map[content.Digest]*configReading{}},
+	}
+	if c.workers <= 0 {
+		c.workers = runtime.GOMAXPROCS(0)
+	}
+	if len(o.For) > 0 {
+		c.kept.blobs = map[content.Digest][]byte{}
+	}
+	return c
+}
+
+// roots are the entries made of descriptors that the caller named.
+func (c *checker) roots(list []content.Descriptor) []entry {
+	var entries []entry
+	for _, d := range list {
+		if !c.descriptor(at{}, "the descriptor", d) {
+			continue
+		}
+		named := layout.NewEntry(d)
+		entries = append(entries, entry{pointer: pointer{d.MediaType, d.Digest}, size: d.Size, n: -1,
+			platform: childPlatform(d), name: named.Name(), image: true})
+		c.give(named)
+	}
+	return entries
 }
 
 // entry is an entry of index.json, or a root that the caller named, with what is
 // needed of it.
 type entry struct {
-	desc      content.Descriptor // media type, digest and size
-	n         int                // its place in index.json; -1 for a root that was named
+	pointer
+	size      int64
+	n         int  // its place in index.json; -1 for a root that was named
+	image     bool // and not an artifact, a list of referrers, or what cosign tagged
 	platform  *content.Platform
 	name, ref string // as layout.Entry has them
 	subject   string // that io.containerd.manifest.subject claims
@@ -133,9 +183,10 @@ func (c *checker) marker() {
 	c.strict(where, data, c.limits.Depth)
 }
 
-// index judges index.json and returns its entries.
+// index judges index.json and returns its entries. It is read as a stream, since it may
+// be large.
 func (c *checker) index() []entry {
-	data, err := c.r.ReadFile("index.json", c.limits.Index)
+	f, err := c.r.OpenFile("index.json")
 	switch {
 	case errors.Is(err, content.ErrNotFound):
 		c.errorf(IndexInvalid, indexFile, "the file is not there")
@@ -147,11 +198,19 @@ func (c *checker) index() []entry {
 		c.errorf(BlobUnreadable, indexFile, "%s", reason(err))
 		return nil
 	}
-	var entries []entry
-	c.readIndex(bytes.NewReader(data), func(raw []byte, n int) {
+	defer func() { _ = f.Close() }() // only read
+	if f.Size() > c.limits.Index {
+		c.errorf(TooLarge, indexFile, "%d bytes are over the limit of %d", f.Size(), c.limits.Index)
+		return nil
+	}
+	entries := make([]entry, 0, min(f.Size()/leastEntry, 1<<16))
+	c.readIndex(bufio.NewReaderSize(io.NewSectionReader(f, 0, f.Size()), 256<<10), func(raw []byte, n int) {
 		if e, ok := c.entry(raw, n); ok {
 			entries = append(entries, e)
 		}
 	})
 	return entries
 }
+
+// leastEntry is about as many bytes as an entry has.
+const leastEntry = 150

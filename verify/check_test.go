@@ -6,6 +6,8 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/ocilayout/ocilayout/content"
@@ -114,6 +116,7 @@ func TestLimits(t *testing.T) {
 		"manifest": {content.Limits{Manifest: 300}, verify.TooLarge},
 		"layer":    {content.Limits{Layer: 1024}, verify.TooLarge},
 		"members":  {content.Limits{Members: 1}, verify.TooLarge},
+		"index":    {content.Limits{Index: 300}, verify.TooLarge},
 		"nesting":  {content.Limits{Depth: 3}, verify.Depth},
 	} {
 		got, err := verify.Check(context.Background(), open(t, dir), nil, verify.Options{Limits: c.limits})
@@ -144,4 +147,34 @@ func open(t *testing.T, path string) *layout.Reader {
 	}
 	t.Cleanup(func() { _ = r.Close() })
 	return r
+}
+
+// TestLongList: one subject may have more referrers than other manifests may have
+// bytes.
+func TestLongList(t *testing.T) {
+	l := build.Hello()
+	image := l.Entries[0]
+	var list []content.Descriptor
+	for i := range 30 {
+		list = append(list, l.Artifact("text/plain", &image, build.Random(uint64(i), 10)))
+	}
+	l.Tag(build.FallbackTag(image.Digest), l.Index(list...))
+	got, err := verify.Check(context.Background(), open(t, testkit.Layout(t, l)), nil, verify.Options{Limits: content.Limits{Manifest: 2000}})
+	if err != nil || !got.OK {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestLargeManifests: of many that are large some are read at a time, and all in the end.
+func TestLargeManifests(t *testing.T) {
+	l := build.NewLayout()
+	padding := strings.Repeat("x", 3<<20)
+	for i := range 16 {
+		d := l.Image(build.Image{Annotations: map[string]string{"padding": padding, "n": strconv.Itoa(i)}})
+		l.Tag("v"+strconv.Itoa(i), d)
+	}
+	got, err := verify.Check(context.Background(), open(t, testkit.Layout(t, l, testkit.BrokenOK)), nil, verify.Options{Level: verify.Quick})
+	if err != nil || !got.OK || got.Checked.Manifests != 16 {
+		t.Errorf("%+v, %v", got, err)
+	}
 }

@@ -24,6 +24,11 @@ func (c *checker) descriptor(where at, what string, d content.Descriptor) bool {
 	return true
 }
 
+// plainDescriptor says that there is nothing for descriptor to tell.
+func plainDescriptor(d *content.Descriptor) bool {
+	return content.CheckDigest(d.Digest) == nil && d.Size >= 0 && d.MediaType != "" && d.Data == nil
+}
+
 // data holds embedded data to its descriptor (image-spec descriptor.md, "data").
 func (c *checker) data(where at, what string, d content.Descriptor) {
 	if d.Data == nil {

@@ -14,21 +14,27 @@ func (c *checker) entry(raw []byte, n int) (entry, bool) {
 	if !c.strict(indexFile, raw, c.limits.Depth-2) {
 		return entry{}, false
 	}
-	var d content.Descriptor
-	if !c.decode(indexFile, raw, &d, IndexInvalid) {
-		return entry{}, false
+	named, err := layout.ParseEntry(raw)
+	if err != nil {
+		named = layout.Entry{}
+		if !c.decode(indexFile, raw, &named.Descriptor, IndexInvalid) {
+			return entry{}, false
+		}
 	}
+	d := named.Descriptor
 	what := fmt.Sprintf("entry %d", n)
 	if !c.descriptor(indexFile, what, d) {
 		return entry{}, false
 	}
-	named := layout.Entry{Descriptor: d}
 	if name := named.RefName(); name != "" && !validRefName(name) {
 		c.warnf(NameInvalid, at{indexFile.path, d.Digest}, "%s: %q is outside of the grammar of %s", what, truncate(name), content.AnnotationRefName)
 	}
+	if err == nil {
+		c.give(named)
+	}
 	return entry{
-		desc: content.Descriptor{MediaType: c.intern(d.MediaType), Digest: d.Digest, Size: d.Size},
-		n:    n, platform: childPlatform(d),
+		pointer: pointer{c.intern(d.MediaType), d.Digest}, size: d.Size,
+		n: n, platform: childPlatform(d), image: named.IsImage(),
 		name: named.Name(), ref: named.RefName(), subject: d.Annotations[content.AnnotationSubject],
 	}, true
 }

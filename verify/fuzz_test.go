@@ -21,7 +21,7 @@ import (
 
 // seed adds the bodies of every vector of a kind, none of which may be missing.
 func seed(f *testing.F, kind string) {
-	all, err := vector.Load("../testdata/vectors", 280)
+	all, err := vector.Load("../testdata/vectors", 310)
 	if err != nil {
 		f.Fatal(err)
 	}

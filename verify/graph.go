@@ -3,13 +3,13 @@ package verify
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
+	"sync/atomic"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/layout"
 )
 
 // A target is content that something refers to, or a blob that nothing does.
@@ -76,6 +76,15 @@ type verdict struct {
 	listed       []listed // the children of a list of referrers
 	subject      content.Digest
 	platform     *content.Platform // of its image
+	image        bool              // a manifest of an image that can run
+	children     []child           // of an index, where something is required of images
+}
+
+// child is a manifest in an index.
+type child struct {
+	pointer
+	platform *content.Platform // as the index has it
+	attests  bool              // about another one
 }
 
 // listed is what a list of referrers says of one.
@@ -88,14 +97,20 @@ type listed struct {
 func (c *checker) target(d content.Digest) *target {
 	t := c.targets[d]
 	if t == nil {
-		t = &target{size: sizeUnknown}
+		t = c.room.target()
+		t.size = sizeUnknown
 		c.targets[d] = t
 	}
 	return t
 }
 
-// claim notes what a descriptor says, unless the same was said before.
-func (t *target) claim(n claim) {
+// claim notes what a descriptor says of d, unless the same was said before.
+func (c *checker) claim(d content.Digest, n claim) {
+	t := c.target(d)
+	if t.claims == nil {
+		t.claims = c.room.claim(n)
+		return
+	}
 	for _, have := range t.claims {
 		if have.size == n.size && have.mediaType == n.mediaType && have.role == n.role && n.platform == nil {
 			return
@@ -104,50 +119,64 @@ func (t *target) claim(n claim) {
 	t.claims = append(t.claims, n)
 }
 
+// A pointer is of a descriptor what it takes to read what it points to.
+type pointer struct {
+	mediaType string
+	digest    content.Digest
+}
+
 // graph reads every manifest that the entries reach, level by level: parents
 // before children, and within a level as many at once as there are workers.
 func (c *checker) graph(ctx context.Context, entries []entry) error {
-	level := make([]content.Descriptor, 0, len(entries))
+	level := make([]pointer, 0, len(entries))
 	for _, e := range entries {
-		c.target(e.desc.Digest).claim(claim{e.desc.Size, e.desc.MediaType, "", "", e.n, e.platform})
-		if fallbackTag().MatchString(e.name) {
-			c.lists[e.desc.Digest] = true
+		c.claim(e.digest, claim{e.size, e.mediaType, "", "", e.n, e.platform})
+		if isFallbackTag(e.name) {
+			c.lists[e.digest] = true
 		}
-		level = append(level, e.desc)
+		level = append(level, pointer{e.mediaType, e.digest})
 	}
+	progress := newManifestProgress(ctx)
+	defer func() { progress.end(&c.checked) }()
 	for depth := 0; len(level) > 0; depth++ {
 		level = c.unread(level)
 		if len(level) > 0 && depth > c.limits.Depth {
-			c.errorf(Depth, at{digest: level[0].Digest}, "manifests nest deeper than %d", c.limits.Depth)
+			c.errorf(Depth, at{digest: level[0].digest}, "manifests nest deeper than %d", c.limits.Depth)
 			return nil
 		}
-		var next []content.Descriptor
-		for chunk := range slices.Chunk(level, 256) { // so that little is held at once
-			results, err := c.readLevel(ctx, chunk)
-			if err != nil {
-				return err
+		var next []pointer
+		err := c.readLevel(ctx, level, func(results []reading) {
+			for i := range results {
+				next = c.merge(&results[i], next)
 			}
-			for _, result := range results {
-				next = append(next, c.merge(result)...)
-			}
+			progress.step(&c.checked)
+		})
+		if err != nil {
+			return err
 		}
 		level = next
 	}
 	return nil
 }
 
-// unread leaves of the descriptors those of manifests that were not read yet.
-func (c *checker) unread(level []content.Descriptor) []content.Descriptor {
-	var fresh []content.Descriptor
+// How many manifests are read before they are merged, and about how many bytes of them.
+const (
+	levelChunk = 512
+	chunkBytes = 16 << 20
+)
+
+// unread leaves of the pointers those to manifests that were not read yet.
+func (c *checker) unread(level []pointer) []pointer {
+	fresh := level[:0]
 	for _, d := range level {
-		if !content.HasEdges(d.MediaType) || c.manifests[d.Digest] != nil {
+		if !content.HasEdges(d.mediaType) || c.manifests[d.digest] != nil {
 			continue
 		}
 		if len(c.manifests) >= c.limits.Nodes {
-			c.errorf(TooLarge, at{digest: d.Digest}, "more than %d manifests", c.limits.Nodes)
+			c.errorf(TooLarge, at{digest: d.digest}, "more than %d manifests", c.limits.Nodes)
 			return nil
 		}
-		c.manifests[d.Digest] = &verdict{}
+		c.manifests[d.digest] = c.room.verdict()
 		fresh = append(fresh, d)
 	}
 	return fresh
@@ -155,137 +184,170 @@ func (c *checker) unread(level []content.Descriptor) []content.Descriptor {
 
 // reading is what a worker found in one manifest.
 type reading struct {
-	desc   content.Descriptor
+	pointer
 	size   int64 // sizeAbsent if it is not there
 	read   bool  // its bytes are proven
 	parsed bool
 	m      content.Manifest
+	edges  []content.Edge
 	config *configReading // of an image whose config is there
 }
 
-type configReading struct {
-	digest content.Digest
-	size   int64
-	read   bool
-	parsed bool
-	image  ocispec.Image
+// readLevel reads manifests, chunk by chunk, and calls merge with what was found in
+// each while the next one is read.
+func (c *checker) readLevel(ctx context.Context, level []pointer, merge func([]reading)) error {
+	g, ctx := errgroup.WithContext(ctx)
+	free, full := make(chan []reading, 2), make(chan []reading)
+	for range cap(free) {
+		free <- make([]reading, min(levelChunk, len(level)))
+	}
+	g.Go(func() error {
+		defer close(full)
+		for len(level) > 0 {
+			results := <-free
+			n, err := c.readChunk(ctx, level, results)
+			if err != nil {
+				return err
+			}
+			full <- results[:n]
+			level = level[n:]
+		}
+		return nil
+	})
+	for results := range full {
+		merge(results)
+		free <- results[:cap(results)]
+	}
+	return g.Wait()
 }
 
-func (c *checker) readLevel(ctx context.Context, level []content.Descriptor) ([]reading, error) {
-	results := make([]reading, len(level))
+// readChunk reads the first manifests of level into results, and says how many.
+func (c *checker) readChunk(ctx context.Context, level []pointer, results []reading) (int, error) {
+	most := min(len(level), len(results))
+	var taken, held atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(c.workers)
-	for i, d := range level {
+	for range min(c.workers, most) {
 		g.Go(func() error {
-			var err error
-			results[i], err = c.readManifest(ctx, d)
-			return err
+			s := scratches.Get().(*scratch)
+			defer scratches.Put(s)
+			for held.Load() < chunkBytes {
+				i := int(taken.Add(1)) - 1
+				if i >= most {
+					return nil
+				}
+				if ctx.Err() != nil {
+					return context.Cause(ctx)
+				}
+				var err error
+				if results[i], err = c.readManifest(ctx, level[i], s); err != nil {
+					return err
+				}
+				held.Add(max(results[i].size, 0))
+			}
+			return nil
 		})
 	}
-	return results, g.Wait()
+	err := g.Wait()
+	return min(int(taken.Load()), most), err
 }
 
+// A scratch is the room of one worker for a manifest and its config, if they are
+// small.
+type scratch struct{ manifest, config [smallBlob]byte }
+
+// smallBlob is up to where a manifest or config is read in one go.
+const smallBlob = 64 << 10
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
 // readManifest reads and judges one manifest and, of an image, its config.
-func (c *checker) readManifest(ctx context.Context, d content.Descriptor) (reading, error) {
-	out := reading{desc: d}
-	where := blobAt(d.Digest)
-	data, size, err := c.readBlob(ctx, d.Digest, c.limits.Manifest)
+func (c *checker) readManifest(ctx context.Context, p pointer, s *scratch) (reading, error) {
+	out := reading{pointer: p}
+	where := blobAt(p.digest)
+	most := c.limits.Manifest
+	if c.lists[p.digest] {
+		most = c.limits.Index // one subject may have very many referrers
+	}
+	data, size, err := c.readBlob(ctx, p.digest, most, s.manifest[:])
 	out.size = size
 	if err != nil || data == nil {
 		return out, err
 	}
 	out.read = true
-	if !c.strict(where, data, c.limits.Depth) || !c.decode(where, data, &out.m, ManifestInvalid) {
+	c.kept.keep(p.digest, data)
+	if !c.strict(where, data, c.limits.Depth) || !c.decodeManifest(where, data, &out.m) {
 		return out, nil
 	}
 	out.parsed = true
-	c.manifest(where, d.MediaType, &out.m)
-	if out.m.Config != nil && content.IsImageConfig(out.m.Config.MediaType) && content.CheckDigest(out.m.Config.Digest) == nil {
-		out.config, err = c.readConfig(ctx, *out.m.Config)
+	out.edges = out.m.Edges()
+	c.manifest(where, p.mediaType, &out.m, out.edges)
+	if d := out.m.Config; d != nil && content.IsImageConfig(d.MediaType) && content.CheckDigest(d.Digest) == nil {
+		out.config, err = c.readConfig(ctx, d.Digest, s)
 		if err == nil && out.config.parsed {
-			c.config(blobAt(out.m.Config.Digest), &out.config.image, &out.m)
+			c.config(blobAt(d.Digest), out.config, &out.m)
 		}
 	}
 	return out, err
 }
 
-// readConfig reads and judges a config by itself. Images often share one, so the
-// last ones are kept.
-func (c *checker) readConfig(ctx context.Context, d content.Descriptor) (*configReading, error) {
-	if kept, ok := c.configs.get(d.Digest); ok {
-		return kept, nil
+// decodeManifest decodes what is strictly JSON, by the quick decoder where that leaves
+// no doubt.
+func (c *checker) decodeManifest(where at, data []byte, m *content.Manifest) bool {
+	quick, err := layout.ParseManifest("", data)
+	if err != nil || content.IsRetired(quick.MediaType) { // of these it makes one form of two
+		return c.decode(where, data, m, ManifestInvalid)
 	}
-	data, size, err := c.readBlob(ctx, d.Digest, c.limits.Manifest)
-	out := &configReading{digest: d.Digest, size: size}
-	if err != nil || data == nil {
-		return out, err
-	}
-	out.read = true
-	where := blobAt(d.Digest)
-	out.parsed = c.strict(where, data, c.limits.Depth) && c.decode(where, data, &out.image, ManifestInvalid)
-	c.configs.put(out)
-	return out, nil
+	*m = quick
+	return true
 }
 
-// configCache keeps some configs.
-type configCache struct {
-	mu   sync.Mutex
-	kept map[content.Digest]*configReading
-}
-
-func (k *configCache) get(d content.Digest) (*configReading, bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	c, ok := k.kept[d]
-	return c, ok
-}
-
-func (k *configCache) put(c *configReading) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.kept == nil || len(k.kept) >= 64 {
-		k.kept = map[content.Digest]*configReading{}
-	}
-	k.kept[c.digest] = c
-}
-
-// merge enters what a worker found and returns the children to read next.
-func (c *checker) merge(r reading) []content.Descriptor {
-	t := c.target(r.desc.Digest)
-	t.size = r.size
-	if r.read && !t.read {
-		t.read = true
-		c.count(r.size)
-	}
+// merge enters what a worker found and adds the children to be read to next.
+func (c *checker) merge(r *reading, next []pointer) []pointer {
+	c.enter(r.digest, r.size, r.read)
 	if !r.parsed {
-		return nil
+		return next
 	}
 	c.checked.Manifests++
-	v := c.manifests[r.desc.Digest]
+	v := c.manifests[r.digest]
 	v.read = true
-	v.mediaType, v.index, v.artifactType = c.intern(r.m.MediaType), content.IsIndex(r.desc.MediaType), c.intern(r.m.EffectiveArtifactType())
+	v.mediaType, v.index, v.artifactType = c.intern(r.m.MediaType), content.IsIndex(r.mediaType), c.intern(r.m.EffectiveArtifactType())
+	v.image = !v.index && r.m.IsImage()
 	if v.index {
 		v.artifactType = r.m.ArtifactType
 	}
-	if c.lists[r.desc.Digest] {
+	if c.lists[r.digest] {
 		for _, d := range r.m.Manifests {
 			v.listed = append(v.listed, listed{d.Digest, c.intern(d.ArtifactType)})
 		}
 	}
-	var next []content.Descriptor
-	for i, e := range r.m.Edges() {
+	for i := range r.edges {
+		e := &r.edges[i]
 		if content.CheckDigest(e.To.Digest) != nil {
 			continue // told when the manifest was judged
 		}
 		mediaType := c.intern(e.To.MediaType)
-		c.target(e.To.Digest).claim(claim{e.To.Size, mediaType, e.Role, r.desc.Digest, edgePlace(&r.m, i, e.Role), childPlatform(e.To)})
-		if e.Role == content.RoleSubject {
+		platform := childPlatform(e.To)
+		c.claim(e.To.Digest, claim{e.To.Size, mediaType, e.Role, r.digest, edgePlace(&r.m, i, e.Role), platform})
+		switch {
+		case e.Role == content.RoleSubject:
 			v.subject = e.To.Digest
+		case e.Role == content.RoleManifest && c.o.required():
+			v.children = append(v.children, child{pointer{mediaType, e.To.Digest}, platform, content.IsAttestation(e.To)})
 		}
 		if content.HasEdges(e.To.MediaType) {
-			next = append(next, content.Descriptor{MediaType: mediaType, Digest: e.To.Digest})
+			next = append(next, pointer{mediaType, e.To.Digest})
 		}
 	}
 	c.mergeConfig(v, r)
 	return next
+}
+
+// enter notes the size of a blob that was to be read, and whether it was.
+func (c *checker) enter(d content.Digest, size int64, read bool) {
+	t := c.target(d)
+	t.size = size
+	if read && !t.read {
+		t.read = true
+		c.count(size)
+	}
 }

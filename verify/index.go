@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -24,8 +25,11 @@ func (c *checker) readIndex(r io.Reader, entry func(raw []byte, n int)) {
 	d.UseNumber()
 	x := indexReader{checker: c, budget: budget, d: d, entry: entry, seen: map[string]string{}}
 	err := x.read()
+	var failed *fs.PathError
 	switch {
 	case err == nil:
+	case errors.As(err, &failed):
+		c.errorf(BlobUnreadable, indexFile, "%v", failed.Err)
 	case errors.Is(err, io.ErrShortBuffer):
 		c.errorf(TooLarge, indexFile, "one value is over the limit of %d bytes", c.limits.Manifest)
 	case errors.Is(err, errReported):

@@ -7,7 +7,7 @@ import (
 )
 
 // manifest holds what m says to what content of this media type must have.
-func (c *checker) manifest(where at, mediaType string, m *content.Manifest) {
+func (c *checker) manifest(where at, mediaType string, m *content.Manifest, edges []content.Edge) {
 	isIndex := content.IsIndex(mediaType)
 	switch {
 	case m.MediaType != "" && m.MediaType != mediaType:
@@ -27,8 +27,11 @@ func (c *checker) manifest(where at, mediaType string, m *content.Manifest) {
 	if (isIndex || isImageManifest(mediaType)) && m.SchemaVersion != 2 {
 		c.errorf(ManifestInvalid, where, "schemaVersion is %d, must be 2", m.SchemaVersion)
 	}
-	for i, e := range m.Edges() {
-		c.descriptor(where, descriptorName(e.Role, edgePlace(m, i, e.Role)), e.To)
+	for i := range edges {
+		e := &edges[i]
+		if !plainDescriptor(&e.To) {
+			c.descriptor(where, descriptorName(e.Role, edgePlace(m, i, e.Role)), e.To)
+		}
 	}
 }
 
@@ -56,74 +59,4 @@ func childPlatform(d content.Descriptor) *content.Platform {
 		return nil
 	}
 	return d.Platform
-}
-
-// config holds an image's config to its manifest.
-func (c *checker) config(where at, image *ocispec.Image, m *content.Manifest) {
-	if image.RootFS.Type != "" && image.RootFS.Type != "layers" {
-		c.errorf(ManifestInvalid, where, "rootfs.type is %q, must be layers", truncate(image.RootFS.Type))
-	}
-	if len(image.RootFS.DiffIDs) != len(m.Layers) {
-		c.errorf(DiffID, where, "has %d diffIDs, the manifest has %d layers", len(image.RootFS.DiffIDs), len(m.Layers))
-	}
-	for i, d := range image.RootFS.DiffIDs {
-		if err := content.CheckDigest(d); err != nil {
-			c.errorf(DigestInvalid, where, "diffID %d: %s", i, truncate(err.Error()))
-		}
-	}
-	if image.History == nil {
-		return
-	}
-	layers := 0
-	for _, h := range image.History {
-		if !h.EmptyLayer {
-			layers++
-		}
-	}
-	if layers != len(m.Layers) {
-		c.warnf(HistoryLength, where, "history is of %d layers, the manifest has %d", layers, len(m.Layers))
-	}
-}
-
-// mergeConfig enters what a config says of its image and of the layers.
-func (c *checker) mergeConfig(v *verdict, r reading) {
-	if r.config == nil {
-		return
-	}
-	t := c.target(r.config.digest)
-	t.size = r.config.size
-	if r.config.read && !t.read {
-		t.read = true
-		c.count(r.config.size)
-	}
-	if !r.config.parsed {
-		return
-	}
-	image := &r.config.image
-	v.platform = &image.Platform
-	if len(image.RootFS.DiffIDs) != len(r.m.Layers) {
-		return
-	}
-	for i, layer := range r.m.Layers {
-		want := diffClaim{image.RootFS.DiffIDs[i], r.config.digest}
-		switch {
-		case content.CheckDigest(want.diffID) != nil || content.CheckDigest(layer.Digest) != nil:
-		case content.IsLayer(layer.MediaType):
-			c.target(layer.Digest).diffID(want)
-		case want.diffID != layer.Digest && layer.MediaType != "":
-			where := blobAt(r.desc.Digest)
-			where.digest = layer.Digest
-			c.notef(Opaque, where, "layer %d is of type %q, its diffID is not checked", i, truncate(layer.MediaType))
-		}
-	}
-}
-
-// diffID notes what a config expects of a layer, each diffID once.
-func (t *target) diffID(want diffClaim) {
-	for _, have := range t.diffIDs {
-		if have.diffID == want.diffID {
-			return
-		}
-	}
-	t.diffIDs = append(t.diffIDs, want)
 }

@@ -1,9 +1,7 @@
 package verify
 
 import (
-	"regexp"
 	"strings"
-	"sync"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/layout"
@@ -21,12 +19,12 @@ func (c *checker) names(entries []entry) {
 		if name == "" {
 			continue
 		}
-		where := at{indexFile.path, e.desc.Digest}
+		where := at{indexFile.path, e.digest}
 		first, twice := byName[name]
 		switch {
 		case !twice:
 			byName[name] = e
-		case first.desc.Digest != e.desc.Digest:
+		case first.digest != e.digest:
 			c.errorf(NameAmbiguous, where, "entries %d and %d are both called %q", first.n, e.n, truncate(name))
 			continue
 		}
@@ -35,51 +33,54 @@ func (c *checker) names(entries []entry) {
 		}
 		if first, twice := byRef[ref]; !twice {
 			byRef[ref] = e
-		} else if first.desc.Digest != e.desc.Digest {
+		} else if first.digest != e.digest {
 			c.notef(NameAmbiguous, where, "entries %d and %d have the same %s, %q", first.n, e.n, content.AnnotationRefName, truncate(ref))
 		}
 	}
 }
 
-// fallbackTag is the tag of a list of referrers (distribution-spec, "Referrers Tag
-// Schema"): its algorithm, and its encoded part cut to 64 characters.
-var fallbackTag = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(sha256|sha512)-([0-9a-f]{64})$`)
-})
+// isFallbackTag says whether a name is the tag of a list of referrers
+// (distribution-spec, "Referrers Tag Schema"): its algorithm, and its encoded part cut
+// to 64 characters.
+func isFallbackTag(name string) bool {
+	return len(name) == len("sha256-")+64 && (name[:7] == "sha256-" || name[:7] == "sha512-") && content.IsHex(name[7:])
+}
 
 // referrers holds the forms in which a layout lists referrers to the subjects that
 // the manifests themselves name.
 func (c *checker) referrers(entries []entry) {
-	subjects := map[string][]content.Digest{} // fallback tag of the subject to referrers
-	present := map[string]bool{}
+	subjects := map[content.Digest][]content.Digest{} // what refers to what, by tagged
 	for d, v := range c.manifests {
 		if v.subject != "" {
-			subjects[tagOf(v.subject)] = append(subjects[tagOf(v.subject)], d)
+			of := tagged(v.subject)
+			subjects[of] = append(subjects[of], d)
 		}
 	}
+	present := map[content.Digest]bool{} // what is here under a longer digest than a tag has
 	for d, t := range c.targets {
-		if t.size >= 0 {
-			present[tagOf(d)] = true
+		if of := tagged(d); of != d && t.size >= 0 {
+			present[of] = true
 		}
 	}
 	for _, e := range entries {
-		v := c.manifests[e.desc.Digest]
-		where := at{indexFile.path, e.desc.Digest}
+		v := c.manifests[e.digest]
+		where := at{indexFile.path, e.digest}
 		if claimed := e.subject; claimed != "" && v != nil && v.read && string(v.subject) != claimed {
 			c.warnf(Unbound, where, "entry %d claims the subject %s, its manifest has %s", e.n, truncate(claimed), orNone(v.subject))
 		}
 		tag := e.name
-		if !fallbackTag().MatchString(tag) {
+		if !isFallbackTag(tag) {
 			continue
 		}
-		if !present[tag] {
+		of := content.Digest(strings.Replace(tag, "-", ":", 1))
+		if t := c.targets[of]; !present[of] && (t == nil || t.size < 0) {
 			c.notef(ReferrerDangling, where, "entry %d lists referrers of %s, which is not here", e.n, tag)
 		}
 		switch {
 		case v == nil || v.read && !v.index:
 			c.warnf(FallbackTag, where, "entry %d is called %s and is no index", e.n, tag)
 		case v.read:
-			c.fallback(where, tag, v, subjects[tag])
+			c.fallback(where, tag, v, subjects[of])
 		}
 	}
 }
@@ -95,6 +96,14 @@ func orNone(d content.Digest) string {
 func tagOf(d content.Digest) string {
 	alg, enc, _ := strings.Cut(d.String(), ":")
 	return alg[:min(len(alg), 32)] + "-" + enc[:min(len(enc), 64)]
+}
+
+// tagged is a digest as far as a fallback tag has it.
+func tagged(d content.Digest) content.Digest {
+	if alg := len(d.Algorithm()); len(d) > alg+1+64 {
+		return d[:alg+1+64]
+	}
+	return d
 }
 
 // fallback holds the list under a fallback tag to the referrers that there are.

@@ -1,9 +1,11 @@
 package verify_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 
 	"github.com/ocilayout/ocilayout/content"
@@ -37,6 +39,38 @@ func TestLinkedBlobs(t *testing.T) {
 	if got := testkit.Verify(t, dir); !got.OK || len(got.Problems) != 0 || got.Checked.Blobs != 3 {
 		t.Errorf("%+v, want three sound blobs", got)
 	}
+}
+
+// TestLinkedBlobsOnce: a large blob behind a link is read once too.
+func TestLinkedBlobsOnce(t *testing.T) {
+	l := build.NewLayout()
+	l.Tag("v1", l.Image(build.Image{Layers: []build.Layer{{Files: []build.File{{Name: "large", Body: build.Random(1, 1<<20)}}}}}))
+	dir := testkit.Layout(t, l)
+	linkBlobs(t, dir, t.TempDir())
+	var seen bytesOf
+	ctx := content.WithProgress(context.Background(), &seen)
+	if got, err := verify.Check(ctx, open(t, dir), nil, verify.Options{}); err != nil || !got.OK {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	name := content.Short(layerOf(t, l).Digest)
+	if size := int64(len(l.Blobs[layerOf(t, l).Digest])); seen.done["verify "+name] != size || seen.done["prove "+name] != 0 {
+		t.Errorf("of %d bytes read: %v", size, seen.done)
+	}
+}
+
+// bytesOf notes how many bytes were read by each work.
+type bytesOf struct {
+	mu   sync.Mutex
+	done map[string]int64
+}
+
+func (b *bytesOf) Report(e content.Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.done == nil {
+		b.done = map[string]int64{}
+	}
+	b.done[e.Op+" "+e.Name] = e.Done
 }
 
 // TestLinkToOther: a link to what is no such blob is a wrong digest.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/ocilayout/ocilayout/consumer"
 	"github.com/ocilayout/ocilayout/content"
 )
 
@@ -35,6 +36,7 @@ const (
 	DescriptorInvalid = "descriptor-invalid" // a negative size or no media type
 	DiffID            = "diffid"             // a layer is not what its config says
 	DigestInvalid     = "digest-invalid"     // a digest that is none
+	ExpectFile        = "expect-file"        // a file of an image is not what was expected
 	FallbackTag       = "fallback-tag"       // a referrers tag lists other than what refers
 	HistoryLength     = "history-length"     // the history is of another number of layers
 	IndexInvalid      = "index-invalid"      // index.json is no index
@@ -50,6 +52,8 @@ const (
 	Opaque            = "opaque"             // a layer of a type that is not looked into
 	PlatformMismatch  = "platform-mismatch"  // a descriptor's platform is not the config's
 	ReferrerDangling  = "referrer-dangling"  // the subject is not there
+	RequiredPlatform  = "required-platform"  // an image has none for a platform that it must have
+	RequiredReferrer  = "required-referrer"  // an image lacks a referrer that it must have
 	Sparse            = "sparse"             // a child of an index, or a foreign layer, is not there
 	StrayFile         = "stray-file"         // a file that is no part of a layout
 	TooLarge          = "too-large"          // over a limit, and so not read
@@ -65,6 +69,9 @@ type Problem struct {
 	Digest   content.Digest `json:"digest,omitempty"` // of the content at fault, or that is missing
 	Path     string         `json:"path,omitempty"`   // of the file that shows it, from the layout's root
 	Message  string         `json:"message"`
+	// Consumer is whose rule the ID is, of those that Options.For named; "" of all other
+	// problems.
+	Consumer consumer.Consumer `json:"consumer,omitempty"`
 }
 
 // mostOfOneID bounds what hostile content can make a report hold.
@@ -96,6 +103,13 @@ func (c *collector) add(p Problem) {
 		return
 	}
 	c.seen[p] = true
+}
+
+// addAll adds what another collector holds.
+func (c *collector) addAll(other *collector) {
+	for p := range other.seen {
+		c.add(p)
+	}
 }
 
 // at is where a problem shows: a file, and the content it is about.

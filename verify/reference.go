@@ -43,6 +43,8 @@ func (c *checker) absent(d content.Digest, t *target) {
 	}
 	switch {
 	case least == nil: // listed, and gone when it was to be read
+	case gravity(*least) == missing && c.o.AllowMissing && !least.isRoot():
+		c.notef(Sparse, least.where(d), "%s is not here", least.what())
 	case gravity(*least) == missing:
 		c.errorf(BlobMissing, least.where(d), "%s is missing", least.what())
 	case gravity(*least) == dangling:
@@ -59,6 +61,9 @@ const (
 	sparse          // what may be absent
 	missing         // what may not
 )
+
+// isRoot says whether the claim is that of a root which the caller named.
+func (cl claim) isRoot() bool { return cl.role == "" && cl.n < 0 }
 
 func gravity(cl claim) int {
 	e := content.Edge{Role: cl.role, To: content.Descriptor{MediaType: cl.mediaType}}
@@ -87,7 +92,7 @@ func (c *checker) platform(d content.Digest, cl claim, have content.Platform) {
 // files looks at every file below blobs/: what nothing refers to, and what is no
 // blob at all.
 func (c *checker) files(ctx context.Context) error {
-	for blob, err := range c.r.Blobs(ctx) {
+	for blob, err := range c.r.BlobNames(ctx) {
 		if err != nil {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)

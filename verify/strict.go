@@ -14,7 +14,7 @@ import (
 // It says whether data can be decoded at all.
 func (c *collector) strict(where at, data []byte, depth int) bool {
 	err := rawjson.Check(data, depth)
-	if err == nil {
+	if err == nil && !plainKeys(data) {
 		err = oddSpelling(data)
 	}
 	if err == nil {

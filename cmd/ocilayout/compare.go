@@ -13,21 +13,30 @@ import (
 // verdictTable is a report of verify as people read it.
 type verdictTable struct{ verify.Report }
 
+// Tables shows the problems, what was repaired, what consumers see, and a last line.
 func (v verdictTable) Tables() []render.Table {
 	word := "ok"
 	if !v.OK {
 		word = "not ok"
 	}
+	var tables []render.Table
+	if len(v.Problems) > 0 {
+		found := render.Table{Header: []string{"SEVERITY", "ID", "DIGEST", "PATH", "MESSAGE"}}
+		for _, p := range v.Problems {
+			found.Rows = append(found.Rows, []string{string(p.Severity), p.ID, content.Short(p.Digest), p.Path, p.Message})
+		}
+		tables = append(tables, found)
+	}
+	if len(v.Repaired) > 0 {
+		tables = append(tables, v.mended())
+	}
+	last := render.Table{}
+	for _, view := range v.For {
+		last.Rows = append(last.Rows, []string{v.sees(view)})
+	}
 	c := v.Checked
-	summary := render.Table{Rows: [][]string{{fmt.Sprintf("%s: %d blobs, %d of them manifests, %s", word, c.Blobs, c.Manifests, render.Size(c.Bytes))}}}
-	if len(v.Problems) == 0 {
-		return []render.Table{summary}
-	}
-	found := render.Table{Header: []string{"SEVERITY", "ID", "DIGEST", "PATH", "MESSAGE"}}
-	for _, p := range v.Problems {
-		found.Rows = append(found.Rows, []string{string(p.Severity), p.ID, content.Short(p.Digest), p.Path, p.Message})
-	}
-	return []render.Table{found, summary}
+	last.Rows = append(last.Rows, []string{fmt.Sprintf("%s: %d blobs, %d of them manifests, %s", word, c.Blobs, c.Manifests, render.Size(c.Bytes))})
+	return append(tables, last)
 }
 
 // areImages says what two references compare: two images, or two layouts.

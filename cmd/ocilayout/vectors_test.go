@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/ocilayout/ocilayout/internal/testkit/build"
@@ -13,7 +14,7 @@ import (
 // TestVectors runs the command that each vector is for, and holds it to the exit
 // code in the vector's header: verify for layouts, import for other archives.
 func TestVectors(t *testing.T) {
-	all, err := vector.Load("../../testdata/vectors", 280)
+	all, err := vector.Load("../../testdata/vectors", 310)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,10 +39,36 @@ func TestVectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		args = append(args, wantedArgs(t, v, dir)...)
 		var output bytes.Buffer
 		code := run(append(args, "--no-sync"), nil, &output, &output)
 		if code != v.Exit {
 			t.Errorf("%s: %s exits %d, want %d\n%s", v.Name, args[0], code, v.Exit, output.Bytes())
 		}
 	}
+}
+
+// wantedArgs are the flags of verify for what the header of a vector asks for.
+func wantedArgs(t *testing.T, v vector.Vector, dir string) (args []string) {
+	for _, flag := range []string{"level", "for"} {
+		if value := v.Values[flag]; value != "" {
+			args = append(args, "--"+flag, value)
+		}
+	}
+	if v.Values["require"] != "" {
+		for want := range strings.SplitSeq(v.Values["require"], ", ") {
+			args = append(args, "--require", want)
+		}
+	}
+	if v.Values["allow-missing"] == "true" {
+		args = append(args, "--allow-missing")
+	}
+	if text := v.Values["expect-file"]; text != "" {
+		file := filepath.Join(dir, "expected")
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, "--expect", file)
+	}
+	return args
 }

@@ -1,15 +1,21 @@
 package testkit_test
 
 import (
+	"context"
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/ocilayout/ocilayout/internal/testkit/build"
 	"github.com/ocilayout/ocilayout/internal/testkit/vector"
+	"github.com/ocilayout/ocilayout/layout"
 	"github.com/ocilayout/ocilayout/verify"
 )
 
@@ -28,11 +34,7 @@ func TestEveryProblem(t *testing.T) {
 			shown[id] = true
 		}
 	}
-	docs, err := os.ReadFile("../../docs/verify.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ids := problemIDs(t)
+	ids, documented := problemIDs(t), documentedIDs(t)
 	if len(ids) < 30 {
 		t.Fatalf("found the ids %v only", ids)
 	}
@@ -40,8 +42,97 @@ func TestEveryProblem(t *testing.T) {
 		if !shown[id] {
 			t.Errorf("no vector shows %s", id)
 		}
-		if !strings.Contains(string(docs), "| `"+id+"` |") {
+		if documented[id] == nil {
 			t.Errorf("docs/verify.md does not list %s", id)
+		}
+	}
+	for id := range documented {
+		if !slices.Contains(ids, id) {
+			t.Errorf("docs/verify.md lists %s, which verify does not report", id)
+		}
+	}
+}
+
+// documentedIDs reads from the tables of docs/verify.md which severities an id has: a
+// row begins with the id, and some cell of it, or its end, is the word.
+func documentedIDs(t *testing.T) map[string]map[verify.Severity]bool {
+	t.Helper()
+	docs, err := os.ReadFile("../../docs/verify.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]map[verify.Severity]bool{}
+	heading := ""
+	for line := range strings.Lines(string(docs)) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		if len(cells) < 3 {
+			heading = ""
+			continue
+		}
+		if heading == "" {
+			heading = strings.TrimSpace(cells[0])
+		}
+		if heading != "id" || !strings.HasPrefix(strings.TrimSpace(cells[0]), "`") {
+			continue
+		}
+		id := strings.Trim(strings.TrimSpace(cells[0]), "`")
+		if ids[id] == nil {
+			ids[id] = map[verify.Severity]bool{}
+		}
+		for _, cell := range cells[2:] {
+			for _, s := range []verify.Severity{verify.SeverityError, verify.SeverityWarning, verify.SeverityNote} {
+				if strings.HasSuffix(strings.TrimSpace(cell), string(s)) {
+					ids[id][s] = true
+				}
+			}
+		}
+	}
+	return ids
+}
+
+// TestDocumentedSeverities: what verify says of every vector of a layout has a severity
+// that its documentation gives the id.
+func TestDocumentedSeverities(t *testing.T) {
+	all, err := vector.Load("../../testdata/vectors", leastVectors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := documentedIDs(t)
+	shown := map[string]map[verify.Severity]bool{}
+	for _, v := range all {
+		if v.Kind != "layout" && v.Kind != "index" && v.Kind != "manifest" {
+			continue
+		}
+		dir := filepath.Join(t.TempDir(), "layout")
+		if err := build.WriteDir(dir, v.Files()...); err != nil {
+			t.Fatal(err)
+		}
+		r, err := layout.OpenReader(dir, layout.Options{})
+		if err != nil {
+			continue // told by TestVectors
+		}
+		report, err := verify.Check(context.Background(), r, nil, optionsOf(t, v))
+		if err := errors.Join(err, r.Close()); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range report.Problems {
+			if p.Consumer != "" {
+				continue
+			}
+			if !documented[p.ID][p.Severity] {
+				t.Errorf("%s: %s is not documented as %s: %s", v.Name, p.ID, p.Severity, p.Message)
+			}
+			if shown[p.ID] == nil {
+				shown[p.ID] = map[verify.Severity]bool{}
+			}
+			shown[p.ID][p.Severity] = true
+		}
+	}
+	for id, severities := range documented {
+		for s := range severities {
+			if !shown[id][s] && id != verify.BlobUnreadable {
+				t.Errorf("%s is documented as %s, and no vector shows that", id, s)
+			}
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 // All makes every vector, in the order of their names.
 func All() []vector.Vector {
-	all := slices.Concat(soundLayouts(), noticedLayouts(), referrerLayouts(), brokenBlobs(), brokenLayers(), brokenGraphs(),
+	all := slices.Concat(soundLayouts(), noticedLayouts(), referrerLayouts(), brokenBlobs(), brokenLayers(), brokenGraphs(), wantedLayouts(),
 		indexes(), manifests(), ociArchives(), dockerArchives(), rootfses(), references(), platforms())
 	slices.SortFunc(all, func(a, b vector.Vector) int { return strings.Compare(a.Name, b.Name) })
 	for i := 1; i < len(all); i++ {

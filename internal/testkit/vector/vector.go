@@ -87,8 +87,9 @@ func (v Vector) Bytes() []byte {
 }
 
 // valueKeys are the keys of Values, in the order in which they are written: what
-// a reference or platform must be read as, and the media type of a manifest.
-var valueKeys = []string{"layout", "name", "digest", "platform", "media-type"}
+// a reference or platform must be read as, the media type of a manifest, and how a
+// layout is checked and what is wanted of it.
+var valueKeys = []string{"layout", "name", "digest", "platform", "media-type", "level", "require", "for", "allow-missing", "expect-file"}
 
 // Parse reads a vector. It knows every key, so that a misspelt one fails.
 func Parse(name string, file []byte) (Vector, error) {
