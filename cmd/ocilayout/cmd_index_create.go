@@ -33,11 +33,12 @@ func indexCreateCommand() *command {
 			if err != nil {
 				return nil, err
 			}
-			if err := newName(args[0]); err != nil {
+			ref, err := newName(args[0])
+			if err != nil {
 				return nil, err
 			}
 			o.ArtifactType = artifactType
-			if o.Subject, err = e.subjectOf(ctx, subject); err != nil {
+			if o.Subject, err = e.subjectOf(ctx, ref, subject); err != nil {
 				return nil, err
 			}
 			sources, err := e.sources(ctx, args[1:])

@@ -41,7 +41,7 @@ func indexMergeCommand() *command {
 			if o.Require, err = parsePlatforms(f.list.of("require-platform")); err != nil {
 				return nil, err
 			}
-			if err := newName(args[0]); err != nil {
+			if _, err := newName(args[0]); err != nil {
 				return nil, err
 			}
 			sources, err := e.sources(ctx, args[1:])

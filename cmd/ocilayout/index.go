@@ -65,18 +65,22 @@ func (f *indexFlags) options() (o mutate.IndexOptions, err error) {
 }
 
 // newName reads the LAYOUT:NAME of an index to be made.
-func newName(arg string) error {
+func newName(arg string) (layout.Reference, error) {
 	ref, err := layout.ParseReference(arg)
 	if err == nil && (ref.Name == "" || ref.Digest != "") {
 		err = content.Errorf(content.ErrInvalid, "%s: a new index needs LAYOUT:NAME", ref)
 	}
-	return err
+	return ref, err
 }
 
-// subjectOf finds what a new index refers to; nil if that is "".
-func (e *env) subjectOf(ctx context.Context, arg string) (_ *content.Descriptor, err error) {
+// subjectOf finds what a new index refers to; nil if that is "". One that begins with
+// ":" or "@" is in the layout of the index.
+func (e *env) subjectOf(ctx context.Context, index layout.Reference, arg string) (_ *content.Descriptor, err error) {
 	if arg == "" {
 		return nil, nil
+	}
+	if strings.HasPrefix(arg, ":") || strings.HasPrefix(arg, "@") {
+		arg = index.Layout + arg
 	}
 	r, ref, err := e.openReader(arg)
 	if err != nil {
