@@ -39,10 +39,13 @@ func (f *deriveFlags) check(command string) error {
 	case f.replace && f.platform != "":
 		wrong = "--replace with --platform would put one image in the place of an index: say --tag"
 	}
-	if wrong == "" {
-		return nil
+	switch {
+	case wrong != "":
+		return &usageError{wrong, command}
+	case f.tag != "":
+		return layout.CheckName(f.tag)
 	}
-	return &usageError{wrong, command}
+	return nil
 }
 
 // derive applies the edits that compile gives to what ref means in l, and saves the
