@@ -21,6 +21,9 @@ func indexAddCommand() *command {
 		flags:  append(f.targetFlags(), f.takeFlags()...),
 		report: true,
 		run: func(ctx context.Context, e *env, args []string) (_ any, err error) {
+			if err := f.checkTarget("index add"); err != nil {
+				return nil, err
+			}
 			o, err := f.options()
 			if err != nil {
 				return nil, err

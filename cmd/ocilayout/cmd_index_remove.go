@@ -26,6 +26,9 @@ func indexRemoveCommand() *command {
 		),
 		report: true,
 		run: func(ctx context.Context, e *env, args []string) (_ any, err error) {
+			if err := f.checkTarget("index remove"); err != nil {
+				return nil, err
+			}
 			o, err := f.options()
 			if err != nil {
 				return nil, err

@@ -48,6 +48,12 @@ func (f *indexFlags) targetFlags() []cli.Flag {
 	}
 }
 
+// checkTarget wants one of them.
+func (f *indexFlags) checkTarget(command string) error {
+	d := deriveFlags{tag: f.target.Tag, replace: f.target.Replace}
+	return d.check(command)
+}
+
 // options reads the flags.
 func (f *indexFlags) options() (o mutate.IndexOptions, err error) {
 	o = mutate.IndexOptions{Nested: f.nested, NoReferrers: f.noReferrers}
