@@ -138,7 +138,7 @@ func twoPlatforms() (*build.Layout, []content.Descriptor) {
 func TestRefusedFlags(t *testing.T) {
 	for _, text := range []string{
 		`cmd ["a"`, `entrypoint [ "a", 1 ]`, "env =x", "env ", "env [linux/amd64,a/b/c/d]A=1", "env [what]A=1", "env [linux/amd/64/x]A=1",
-		"env A=\xff", "label A=\x00", "expose 0", "expose 70000/tcp", "expose 80/tls", "expose =", "volume ", "stop-signal sigterm now",
+		"env A=\xff", "label A=\x00", "expose 0", "expose 70000/tcp", "expose 80/tls", "expose =", "volume ", "volume data", "workdir srv", "stop-signal sigterm now",
 		`healthcheck {"Test":["RUN"]}`, `healthcheck {"Test":[],"Interval":5}`, `healthcheck {"Interval":"30s"}`, `healthcheck {"Test":["NONE"],"Test":["NONE"]}`,
 		`healthcheck {"test":["NONE"]}`, "healthcheck []", `healthcheck {"Retries":-1}`, "created yesterday", "set-platform ", "clear env,nothing", "clear ",
 		"history ", "build-arg-rm =x", "build-arg-rm ", "build-arg-rm-regex (", "annotation-base a,b", "annotation-base ,sha256:" + strings.Repeat("a", 64),
@@ -161,8 +161,8 @@ func TestRefusedEdits(t *testing.T) {
 		edit string
 		want error
 	}{
-		{"a relative directory", build.Hello(), "workdir srv", content.ErrInvalid},
-		{"a relative volume", build.Hello(), "volume data", content.ErrInvalid},
+		{"a directory on a drive, on linux", build.Hello(), `workdir C:\srv`, content.ErrInvalid},
+		{"a volume on a drive, on linux", build.Hello(), `volume C:\data`, content.ErrInvalid},
 		{"two images for one platform", index, "set-platform linux/amd64", content.ErrInvalid},
 		{"an artifact", chart, "env A=1", content.ErrUnsupported},
 		{"an artifact's history", chart, "no-history", content.ErrUnsupported},

@@ -36,6 +36,9 @@ var volumeFlag = Flag{
 	Usage: "add a directory that is kept in a volume: `PATH` is absolute; with = at the end it is deleted",
 	Parse: selected(func(value string, _ FlagEnv) (Change, error) {
 		path, remove, err := cutDeletion(value)
+		if err == nil && !remove {
+			err = checkAbsolute(path)
+		}
 		return SetVolume{path, remove}, err
 	}),
 }

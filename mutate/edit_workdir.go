@@ -42,10 +42,22 @@ func checkRooted(im *Image, path string) error {
 	return nil
 }
 
+// checkAbsolute is checkRooted where the system is not known: it passes what some may
+// take.
+func checkAbsolute(path string) error {
+	if strings.HasPrefix(path, "/") || strings.HasPrefix(path, `\`) || len(path) > 2 && path[1] == ':' {
+		return nil
+	}
+	return content.Errorf(content.ErrInvalid, "%q is not an absolute path", path)
+}
+
 var workdirFlag = Flag{
 	Name:  "workdir",
 	Usage: "set the directory that it starts in: `DIR` is absolute; \"\" deletes",
 	Parse: selected(func(value string, _ FlagEnv) (Change, error) {
+		if err := checkAbsolute(value); value != "" && err != nil {
+			return nil, err
+		}
 		return SetWorkdir{value}, checkText(value)
 	}),
 }
