@@ -140,7 +140,7 @@ func TestRefusedFlags(t *testing.T) {
 		`cmd ["a"`, `entrypoint [ "a", 1 ]`, "env =x", "env ", "env [linux/amd64,a/b/c/d]A=1", "env [what]A=1", "env [linux/amd/64/x]A=1",
 		"env A=\xff", "label A=\x00", "expose 0", "expose 70000/tcp", "expose 80/tls", "expose =", "volume ", "volume data", "workdir srv", "stop-signal sigterm now",
 		`healthcheck {"Test":["RUN"]}`, `healthcheck {"Test":[],"Interval":5}`, `healthcheck {"Interval":"30s"}`, `healthcheck {"Test":["NONE"],"Test":["NONE"]}`,
-		`healthcheck {"test":["NONE"]}`, "healthcheck []", `healthcheck {"Retries":-1}`, "created yesterday", "set-platform ", "clear env,nothing", "clear ",
+		`healthcheck {"test":["NONE"]}`, "healthcheck []", `healthcheck {"Retries":-1}`, "created yesterday", "set-platform ", "set-platform linux", "layer-add dir=.,platform=linux", "env [linux]A=1", "env [linux/arm64,windows]A=1", "clear env,nothing", "clear ",
 		"history ", "build-arg-rm =x", "build-arg-rm ", "build-arg-rm-regex (", "annotation-base a,b", "annotation-base ,sha256:" + strings.Repeat("a", 64),
 		"data-max -1", "data-max many", "digest-algo md5",
 	} {

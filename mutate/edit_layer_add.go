@@ -316,7 +316,7 @@ func (c *LayerAdd) part(key, value string) (err error) {
 			err = content.Errorf(content.ErrInvalid, "%q is no mode: want octal digits such as 644", value)
 		}
 	case "platform":
-		p, bad := content.ParsePlatform(value)
+		p, bad := parsePlatform(value)
 		c.Platform, err = &p, bad
 	case "media-type":
 		c.MediaType = value

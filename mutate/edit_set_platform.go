@@ -55,7 +55,7 @@ var setPlatformFlag = Flag{
 	Name:  "set-platform",
 	Usage: "say what it runs on: `PLATFORM` such as linux/arm64; of an index select one image",
 	Parse: selected(func(value string, _ FlagEnv) (Change, error) {
-		p, err := content.ParsePlatform(value)
+		p, err := parsePlatform(value)
 		return SetPlatform{p}, err
 	}),
 }

@@ -17,10 +17,23 @@ type Selector struct {
 	Platforms []content.Platform
 }
 
+// parsePlatform reads a platform. An operating system alone is refused: which
+// architecture it stands for depends on the machine, and what an edit does must not.
+func parsePlatform(text string) (content.Platform, error) {
+	p, err := content.ParsePlatform(text)
+	if err != nil {
+		return p, err
+	}
+	if os, err := content.ParsePlatform(text + "/amd64"); err == nil && os.OS == p.OS && !strings.Contains(text, "/") {
+		return p, content.Errorf(content.ErrInvalid, "%q names no architecture: want os/arch or os/arch/variant", text)
+	}
+	return p, nil
+}
+
 // ParseSelector splits the value of a flag into the selector in brackets before it,
 // if there is one, and the rest. Brackets that hold neither "*" nor platforms, as
 // those of a JSON array or of a pattern, belong to the value; what has a slash and
-// is no platform is ErrInvalid.
+// is no platform, or is an operating system alone, is ErrInvalid.
 func ParseSelector(value string) (Selector, string, error) {
 	inner, ok := strings.CutPrefix(value, "[")
 	if !ok {
@@ -35,15 +48,14 @@ func ParseSelector(value string) (Selector, string, error) {
 	}
 	var s Selector
 	for text := range strings.SplitSeq(inner, ",") {
-		p, err := content.ParsePlatform(text)
-		switch {
-		case err == nil:
-			s.Platforms = append(s.Platforms, p)
-		case strings.Contains(inner, "/"):
-			return Selector{}, "", err
-		default:
+		if _, err := content.ParsePlatform(text); err != nil && !strings.Contains(inner, "/") {
 			return Selector{}, value, nil
 		}
+		p, err := parsePlatform(text)
+		if err != nil {
+			return Selector{}, "", err
+		}
+		s.Platforms = append(s.Platforms, p)
 	}
 	return s, rest, nil
 }
