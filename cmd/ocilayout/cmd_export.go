@@ -40,7 +40,7 @@ to a new one, or leaves it as it is where the consumer minds no missing images.`
 		},
 		flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "to", Value: "oci", Destination: &form, Usage: "`FORM` of the archive: oci, docker or rootfs"},
-			list.flag("platform", "take only the image for `PLATFORM` out of an index; repeatable for oci"),
+			list.flag("platform", "take only the image for `PLATFORM` out of an index; only an archive of form oci takes several"),
 			&cli.StringFlag{Name: "name", Destination: &o.Name, Usage: "`NAME` of the one image in the archive"},
 			&cli.BoolFlag{Name: "no-referrers", Destination: &o.NoReferrers, Usage: "leave out artifacts that belong to an image"},
 			&cli.BoolFlag{Name: "fallback-tags", Destination: &o.FallbackTags, Usage: "leave in the tags that list referrers, and cosign's, for tools that read the unpacked archive"},

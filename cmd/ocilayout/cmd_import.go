@@ -32,7 +32,7 @@ What refers to images joins what refers to them in LAYOUT.`,
 		flags: []cli.Flag{
 			&cli.BoolFlag{Name: "rootfs", Destination: &o.Rootfs, Usage: "the archive is a root filesystem: make an image of it"},
 			&cli.StringFlag{Name: "platform", Destination: &f.platform, Usage: "`PLATFORM` of an image made with --rootfs; linux on this architecture if not given"},
-			list.flag("name", "take only images whose full name, docker's short name or tag fits `PATTERN`, with what belongs to them; repeatable"),
+			list.flag("name", "take only images whose full name, docker's short name or tag fits `PATTERN`, with what belongs to them"),
 			&cli.StringFlag{Name: "compress", Value: "auto", Destination: &f.compress, Usage: "store layers as `FORM`: auto, gzip, zstd, none or keep"},
 			&cli.StringFlag{Name: "attestations", Value: "keep", Destination: &f.attestations, Usage: "what BuildKit puts into indexes: `WHAT` is keep, referrers (make referrers of it too) or drop (which changes the index's digest)"},
 			&cli.StringFlag{Name: "on-conflict", Value: "overwrite", Destination: &f.conflict, Usage: policyUsage},

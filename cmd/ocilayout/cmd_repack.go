@@ -24,7 +24,7 @@ func repackCommand() *command {
 			{"Leave out what a package manager keeps for itself.", "ocilayout repack root images:app --mask-path /var/cache --mask-path /var/log --history 'install tools'"},
 		},
 		flags: []cli.Flag{
-			list.flag("mask-path", "leave out changes at `PATH` in the image, and below it; repeatable"),
+			list.flag("mask-path", "leave out changes at `PATH` in the image, and below it"),
 			&cli.BoolFlag{Name: "no-mask-volumes", Destination: &o.NoMaskVolumes, Usage: "take changes in volumes too"},
 			&cli.StringFlag{Name: "history", Destination: &o.History, Usage: "`TEXT` that the image's history has for the layer"},
 			&cli.StringFlag{Name: "created", Destination: &created, Usage: "note `TIME`, such as 2026-11-25T12:00:00Z, as the time of creation; without it, SOURCE_DATE_EPOCH or now"},

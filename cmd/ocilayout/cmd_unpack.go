@@ -27,8 +27,8 @@ func unpackCommand() *command {
 		},
 		flags: []cli.Flag{
 			&cli.BoolFlag{Name: "rootless", Destination: &o.Rootless, Usage: "give all files to the caller; keep their owners in an extended attribute, and empty files in place of devices"},
-			maps.flag("uid-map", "map users, as `CONTAINER:HOST[:SIZE]`; repeatable"),
-			maps.flag("gid-map", "map groups, as `CONTAINER:HOST[:SIZE]`; repeatable"),
+			maps.flag("uid-map", "map users, as `CONTAINER:HOST[:SIZE]`"),
+			maps.flag("gid-map", "map groups, as `CONTAINER:HOST[:SIZE]`"),
 			&cli.BoolFlag{Name: "keep-dirlinks", Destination: &o.KeepDirlinks, Usage: "keep a link to a directory where a higher layer has a directory, and put its files behind the link"},
 			&cli.BoolFlag{Name: "bundle", Destination: &o.Bundle, Usage: "make an OCI runtime bundle"},
 			&cli.StringFlag{Name: "platform", Destination: &platform, Usage: platformUsage},

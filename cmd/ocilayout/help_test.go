@@ -79,6 +79,9 @@ func TestTable(t *testing.T) {
 				if d.usage == "" {
 					t.Errorf("--%s has no usage", d.long)
 				}
+				if strings.Contains(d.usage, "repeatable") {
+					t.Errorf("--%s says repeatable, which help adds", d.long)
+				}
 			}
 			if scripts, _ := filepath.Glob("testdata/script/" + dashed(c.name) + "*.txtar"); len(scripts) == 0 {
 				t.Error("no script in testdata/script")
