@@ -128,7 +128,7 @@ func (b Base) image(ctx context.Context, p content.Platform, limits content.Limi
 	if content.IsIndex(d.MediaType) || p.OS != "" {
 		var err error
 		if d, err = content.SelectPlatform(ctx, b.Fetch, d, p, limits); err != nil {
-			return nil, content.AtDigest(b.Descriptor.Digest, err)
+			return nil, content.At("base", err)
 		}
 	}
 	raw, err := rawjson.Marshal(d)
