@@ -87,6 +87,7 @@ func (c LayerAdd) layer(ctx context.Context, im *Image) (*Layer, error) {
 			form = Form{} // that of the file, if it can be
 		}
 		l = NewLayer("tar "+c.Tar+" "+string(c.Digest), mediaType, form, c.openTar)
+		l.file = c.Tar
 	case c.Dir != "":
 		l = NewLayer("dir "+c.Dir, mediaType, form, c.openDir)
 	default:

@@ -2,7 +2,9 @@ package mutate
 
 import (
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/internal/rawjson"
@@ -31,9 +33,11 @@ type Layer struct {
 	open  func(ctx context.Context) (io.ReadCloser, error) // plain or compressed tar of an added layer
 	// openKey tells sources of added layers apart.
 	openKey string
-	result  *layerResult
-	marks   *marks               // of a layer of whiteouts
-	lists   map[string]lowerFile // the directories of a layer that an edit makes
+	// file is what an added layer comes from, for errors; "" where it has no name.
+	file   string
+	result *layerResult
+	marks  *marks               // of a layer of whiteouts
+	lists  map[string]lowerFile // the directories of a layer that an edit makes
 }
 
 // NewLayer makes a layer of a tar, plain or compressed, that open reads; it is
@@ -52,6 +56,16 @@ func KnownLayer(desc content.Descriptor, diffID content.Digest) (*Layer, error) 
 		return nil, err
 	}
 	return &Layer{Descriptor: desc, Raw: raw, MediaType: desc.MediaType, DiffID: diffID}, nil
+}
+
+// at puts an address before what went wrong with the layer: its digest, or of an added one
+// its file, unless that was not to be opened, which says so itself.
+func (l *Layer) at(err error) error {
+	var opening *fs.PathError
+	if err == nil || l.file == "" || errors.As(err, &opening) {
+		return content.AtDigest(l.Descriptor.Digest, err)
+	}
+	return content.At(l.file, err)
 }
 
 // Do queues a step for the one pass over the layer.

@@ -123,7 +123,7 @@ func (j *Job) layers(ctx context.Context, root *Child) error {
 	for _, job := range largest {
 		most := largest[0].layers[0].Descriptor.Size
 		job.crowded = total-most >= most/2
-		g.Go(func() error { return content.AtDigest(job.layers[0].Descriptor.Digest, job.run(ctx, j)) })
+		g.Go(func() error { return job.layers[0].at(job.run(ctx, j)) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
