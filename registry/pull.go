@@ -29,6 +29,12 @@ type PullOptions struct {
 	Policy layout.Policy
 }
 
+// A PullReport says what a pull did.
+type PullReport struct {
+	Digest content.Digest `json:"digest"` // of the image
+	layout.TransferReport
+}
+
 // Pull brings what from means, or its tag latest if it has neither tag nor digest, into
 // dst, with all that refers to it: referrers at any depth, and what cosign made. Names
 // change in one transaction once the content is proven and durable; if Pull fails they
@@ -38,26 +44,57 @@ type PullOptions struct {
 // child of an index that dst does not have; if it has all, no other. With referrers, one
 // more for each manifest, two where the registry lacks the referrers API, and one for
 // each thousand tags.
-func Pull(ctx context.Context, from Reference, dst *layout.Layout, ro Options, o PullOptions) (report layout.TransferReport, err error) {
-	from = from.OrLatest()
+func Pull(ctx context.Context, from Reference, dst *layout.Layout, ro Options, o PullOptions) (PullReport, error) {
 	if ro.Limits == (content.Limits{}) {
 		ro.Limits = dst.Limits()
 	}
-	report.Changes = []layout.Change{}
+	found, err := Find(ctx, from, ro)
+	if err != nil {
+		return PullReport{TransferReport: layout.TransferReport{Changes: []layout.Change{}}}, err
+	}
+	return found.Pull(ctx, dst, o)
+}
+
+// A Found is what a reference means in a registry.
+type Found struct {
+	content.Descriptor
+	// Bytes are those of the manifest, proven.
+	Bytes []byte
+
+	from Reference
+	repo *Repository
+}
+
+// Find reads the manifest that from means, or its tag latest if it has neither tag nor
+// digest, in one request. So one can know that it is there before anything is made
+// for it.
+func Find(ctx context.Context, from Reference, ro Options) (*Found, error) {
+	from = from.OrLatest()
+	repo, err := Open(ctx, from, ro)
+	if err != nil {
+		return nil, err
+	}
+	d, data, err := repo.Manifest(ctx, from.point())
+	if err != nil {
+		return nil, err
+	}
+	return &Found{d, data, from, repo}, nil
+}
+
+// Pull brings what was found into dst: see Pull.
+func (f *Found) Pull(ctx context.Context, dst *layout.Layout, o PullOptions) (report PullReport, err error) {
 	if o.Name != "" {
 		if err := layout.CheckName(o.Name); err != nil {
 			return report, err
 		}
-	} else if from.Tag != "" {
-		o.Name = from.Name() + ":" + from.Tag
+	} else if f.from.Tag != "" {
+		o.Name = f.from.Name() + ":" + f.from.Tag
 	}
-	p := puller{from: from, dst: dst, o: o, batch: dst.Batch(), seen: map[content.Digest]bool{}}
+	p := puller{from: f.from, repo: f.repo, dst: dst, o: o, batch: dst.Batch(), seen: map[content.Digest]bool{}}
+	p.report.Digest, p.report.Changes = f.Digest, []layout.Change{}
 	defer func() { err = errors.Join(err, p.batch.Close()) }()
-	if p.repo, err = Open(ctx, from, ro); err != nil {
-		return report, err
-	}
-	p.src = localFirst{p.batch, p.repo, map[content.Digest][]byte{}}
-	if err := p.gather(ctx); err != nil {
+	p.src = localFirst{p.batch, p.repo, map[content.Digest][]byte{f.Digest: f.Bytes}}
+	if err := p.gather(ctx, f.Descriptor); err != nil {
 		return p.report, err
 	}
 	if err := p.batch.Publish(ctx); err != nil {
@@ -77,7 +114,7 @@ type puller struct {
 	seen    map[content.Digest]bool // everything that was brought
 	entries []layout.Entry          // the image, then what cosign made
 	lists   []list
-	report  layout.TransferReport
+	report  PullReport
 }
 
 // A list is what refers to one subject.
@@ -87,11 +124,7 @@ type list struct {
 }
 
 // gather stages the image and what belongs to it.
-func (p *puller) gather(ctx context.Context) error {
-	d, err := p.root(ctx, p.from.point())
-	if err != nil {
-		return err
-	}
+func (p *puller) gather(ctx context.Context, d content.Descriptor) error {
 	if err := p.entry(ctx, d, p.o.Name); err != nil || p.o.NoReferrers {
 		return err
 	}

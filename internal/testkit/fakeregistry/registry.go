@@ -53,10 +53,18 @@ func NewTLS(t testing.TB) *Registry { return start(t, (*httptest.Server).StartTL
 
 func start(t testing.TB, run func(*httptest.Server)) *Registry {
 	t.Helper()
+	reg := begin(run)
+	t.Cleanup(reg.Close)
+	return reg
+}
+
+// Start starts a registry over plain HTTP that the caller closes.
+func Start() *Registry { return begin((*httptest.Server).Start) }
+
+func begin(run func(*httptest.Server)) *Registry {
 	reg := &Registry{repos: map[string]*repo{}}
 	reg.Server = httptest.NewUnstartedServer(reg)
 	run(reg.Server)
-	t.Cleanup(reg.Close)
 	return reg
 }
 
