@@ -79,6 +79,9 @@ func Push(ctx context.Context, src *layout.Reader, ref layout.Reference, to Refe
 		return p.report, err
 	}
 	p.report.Digest = e.Digest
+	if !o.DryRun {
+		ctx = p.repo.asPusher(ctx, o.MountFrom)
+	}
 	points, err := p.points(e.Descriptor)
 	if err != nil {
 		return p.report, err

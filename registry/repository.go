@@ -54,7 +54,10 @@ func (r *Repository) asPuller(ctx context.Context) context.Context {
 	return auth.AppendScopes(ctx, auth.ScopeRepository(r.ref.Repository, auth.ActionPull))
 }
 
-func (r *Repository) asPusher(ctx context.Context) context.Context {
+func (r *Repository) asPusher(ctx context.Context, from string) context.Context {
+	if from != "" && from != r.ref.Repository {
+		ctx = auth.AppendScopes(ctx, auth.ScopeRepository(from, auth.ActionPull))
+	}
 	return auth.AppendScopes(ctx, auth.ScopeRepository(r.ref.Repository, auth.ActionPull, auth.ActionPush))
 }
 

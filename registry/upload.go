@@ -11,20 +11,15 @@ import (
 	"strings"
 	"time"
 
-	"oras.land/oras-go/v2/registry/remote/auth"
-
 	"github.com/ocilayout/ocilayout/content"
 )
 
 // upload sends a blob unless the registry can mount it, which it says in answer to
 // the same request that begins an upload: from the repository called from, or where
-// that is "" from this one, which has it if the answer is yes.
+// that is "" from this one, which has it if the answer is yes. ctx is asPusher's.
 func (r *Repository) upload(ctx context.Context, src content.Fetcher, d content.Descriptor, from string) (mounted bool, err error) {
-	ctx = r.asPusher(ctx)
 	if from == "" {
 		from = r.ref.Repository
-	} else {
-		ctx = auth.AppendScopes(ctx, auth.ScopeRepository(from, auth.ActionPull))
 	}
 	for attempt := 0; ; attempt++ {
 		mounted, err = r.tryUpload(ctx, src, d, from)
@@ -177,9 +172,9 @@ func (s *sending) Read(p []byte) (int, error) {
 func (s *sending) Close() error { return s.c.Close() }
 
 // putManifest puts a manifest under a tag or its digest. handled says whether the
-// registry lists it with the referrers of its subject by itself.
+// registry lists it with the referrers of its subject by itself. ctx is asPusher's.
 func (r *Repository) putManifest(ctx context.Context, d content.Descriptor, data []byte, point string) (handled bool, err error) {
-	req, err := http.NewRequestWithContext(r.asPusher(ctx), http.MethodPut, r.url("manifests/"+point).String(), bytes.NewReader(data))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, r.url("manifests/"+point).String(), bytes.NewReader(data))
 	if err != nil {
 		return false, err
 	}

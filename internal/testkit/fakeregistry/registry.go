@@ -5,6 +5,7 @@ package fakeregistry
 import (
 	"encoding/json"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -64,6 +65,7 @@ func Start() *Registry { return begin((*httptest.Server).Start) }
 func begin(run func(*httptest.Server)) *Registry {
 	reg := &Registry{repos: map[string]*repo{}}
 	reg.Server = httptest.NewUnstartedServer(reg)
+	reg.Config.ErrorLog = log.New(io.Discard, "", 0) // of clients that turn away
 	run(reg.Server)
 	return reg
 }
