@@ -28,6 +28,7 @@ type download struct {
 	// What the response said.
 	mediaType string
 	digest    string
+	size      int64    // -1 if it did not
 	next      *url.URL // the next page of a list
 
 	body    io.ReadCloser
@@ -91,7 +92,10 @@ func (d *download) begin(resp *http.Response) error {
 		_ = resp.Body.Close()
 		return err
 	}
-	d.next, d.body = next, resp.Body
+	d.next, d.body, d.size = next, resp.Body, d.offset+resp.ContentLength
+	if resp.ContentLength < 0 {
+		d.size = -1
+	}
 	d.mediaType, d.digest = mediaType(resp), resp.Header.Get("Docker-Content-Digest")
 	return nil
 }

@@ -104,6 +104,12 @@ func (r *Repository) Resolve(ctx context.Context, point string) (content.Descrip
 	return d, nil
 }
 
+// Locate resolves ref, or the tag latest if it has neither tag nor digest. Host and
+// repository are not looked at.
+func (r *Repository) Locate(ctx context.Context, ref Reference) (content.Descriptor, error) {
+	return r.Resolve(ctx, ref.OrLatest().point())
+}
+
 func mediaType(resp *http.Response) string {
 	t, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	return t

@@ -292,6 +292,10 @@ func (reg *Registry) referrers(w http.ResponseWriter, _ *http.Request, name, sub
 
 // tags gives two tags with each request, so that pages are tested.
 func (reg *Registry) tags(w http.ResponseWriter, r *http.Request, name, _ string, _ []byte) {
+	if reg.repos[name] == nil {
+		refuse(w, http.StatusNotFound, "NAME_UNKNOWN")
+		return
+	}
 	tags := reg.repo(name).tagList()
 	if last := r.URL.Query().Get("last"); last != "" {
 		tags = tags[slices.Index(tags, last)+1:]
