@@ -34,14 +34,14 @@ type PushOptions struct {
 // A PushReport says what a push did, or as a dry run would do.
 type PushReport struct {
 	DryRun    bool            `json:"dryRun"`
-	Digest    content.Digest  `json:"digest"`
-	Changes   []layout.Change `json:"changes"`   // of tags, with host and repository
-	Manifests int             `json:"manifests"` // sent, indexes too
-	Blobs     int             `json:"blobs"`     // sent; as a dry run, also those to be mounted
-	Bytes     int64           `json:"bytes"`     // of these blobs
-	Mounted   int             `json:"mounted"`   // blobs that the registry had
-	Referrers int             `json:"referrers"` // sent, of the manifests
-	Absent    int             `json:"absent"`    // children of indexes, and foreign layers, left out
+	Digest    content.Digest  `json:"digest,omitempty"` // of the one image
+	Changes   []layout.Change `json:"changes"`          // of tags, with host and repository
+	Manifests int             `json:"manifests"`        // sent, indexes too
+	Blobs     int             `json:"blobs"`            // sent; as a dry run, also those to be mounted
+	Bytes     int64           `json:"bytes"`            // of these blobs
+	Mounted   int             `json:"mounted"`          // blobs that the registry had
+	Referrers int             `json:"referrers"`        // sent, of the manifests
+	Absent    int             `json:"absent"`           // children of indexes, and foreign layers, left out
 }
 
 // Changed says whether anything was, or would be, sent or named.
@@ -66,33 +66,100 @@ func (r PushReport) Changed() bool {
 // one more for each manifest that was there and has referrers in src, and one for each
 // of cosign's tags.
 func Push(ctx context.Context, src *layout.Reader, ref layout.Reference, to Reference, ro Options, o PushOptions) (PushReport, error) {
-	p := pusher{src: src, to: to.OrLatest(), o: o, planned: map[content.Digest]int{}, blobs: map[content.Digest]bool{}}
-	p.report = PushReport{DryRun: o.DryRun, Changes: []layout.Change{}}
+	p := newPusher(src, to.OrLatest(), o)
 	e, err := src.Lookup(ctx, ref)
 	if err != nil {
 		return p.report, content.At(src.Path(), err)
 	}
-	if ro.Limits == (content.Limits{}) {
-		ro.Limits = src.Limits()
-	}
-	if p.repo, err = Open(ctx, p.to, ro); err != nil {
-		return p.report, err
-	}
 	p.report.Digest = e.Digest
-	if !o.DryRun {
-		ctx = p.repo.asPusher(ctx, o.MountFrom)
-	}
 	points, err := p.points(e.Descriptor)
 	if err != nil {
 		return p.report, err
 	}
-	if err := p.image(ctx, e.Descriptor, points); err != nil {
-		return p.report, err
-	}
-	if !o.NoReferrers {
-		err = p.belongings(ctx)
-	}
+	err = p.run(ctx, ro, []target{{e.Descriptor, points}})
 	return p.report, err
+}
+
+// PushAll is Push of every image of src that has a name, under the tag in it, to one
+// repository. Two names with the same tag and other content are ErrAmbiguous, and then
+// nothing is sent; to.Tag, to.Digest and o.Tags must be empty.
+func PushAll(ctx context.Context, src *layout.Reader, to Reference, ro Options, o PushOptions) (PushReport, error) {
+	p := newPusher(src, to, o)
+	if to.Tag != "" || to.Digest != "" || len(o.Tags) > 0 {
+		return p.report, content.Errorf(content.ErrInvalid, "%s: all tags go to a repository, and have their names already", to)
+	}
+	targets, err := p.tagged(ctx)
+	if err != nil {
+		return p.report, content.At(src.Path(), err)
+	}
+	err = p.run(ctx, ro, targets)
+	return p.report, err
+}
+
+// A target is a manifest with the points where it goes.
+type target struct {
+	content.Descriptor
+	points []string
+}
+
+// tagged lists the images of src with the tags in their names.
+func (p *pusher) tagged(ctx context.Context) ([]target, error) {
+	var targets []target
+	taken := map[string]content.Digest{}
+	err := p.src.View(ctx, func(x *layout.Index) error {
+		for e, err := range x.Entries() {
+			if err != nil {
+				return err
+			}
+			if e.Name() == "" || e.Kind() == layout.KindFallback || e.IsCosignTag() {
+				continue
+			}
+			_, tag, _ := layout.NormalizeName(e.Name())
+			if _, err := p.to.WithTag(tag); err != nil {
+				return content.At(e.Name(), err)
+			}
+			if other, ok := taken[tag]; ok && other != e.Digest {
+				return content.Errorf(content.ErrAmbiguous, "two images have the tag %s: %s and %s", tag, other, e.Digest)
+			} else if !ok {
+				targets = append(targets, target{e.Descriptor, []string{tag}})
+			}
+			taken[tag] = e.Digest
+		}
+		return nil
+	})
+	if err == nil && len(targets) == 0 {
+		err = content.Errorf(content.ErrNotFound, "no image has a name")
+	}
+	return targets, err
+}
+
+func newPusher(src *layout.Reader, to Reference, o PushOptions) *pusher {
+	return &pusher{
+		src: src, to: to, o: o, planned: map[content.Digest]int{}, blobs: map[content.Digest]bool{},
+		report: PushReport{DryRun: o.DryRun, Changes: []layout.Change{}},
+	}
+}
+
+// run sends all targets, and what refers to them.
+func (p *pusher) run(ctx context.Context, ro Options, targets []target) (err error) {
+	if ro.Limits == (content.Limits{}) {
+		ro.Limits = p.src.Limits()
+	}
+	if p.repo, err = Open(ctx, p.to, ro); err != nil {
+		return err
+	}
+	if !p.o.DryRun {
+		ctx = p.repo.asPusher(ctx, p.o.MountFrom)
+	}
+	for _, t := range targets {
+		if err := p.image(ctx, t.Descriptor, t.points); err != nil {
+			return err
+		}
+	}
+	if p.o.NoReferrers {
+		return nil
+	}
+	return p.belongings(ctx)
 }
 
 type pusher struct {

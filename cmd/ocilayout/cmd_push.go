@@ -13,6 +13,7 @@ func pushCommand() *command {
 	var o registry.PushOptions
 	var list ordered
 	var digestFile string
+	var all bool
 	return &command{
 		name:  "push",
 		args:  "REF REGISTRYREF",
@@ -22,10 +23,12 @@ func pushCommand() *command {
 		examples: []example{
 			{"An image under two tags.", "ocilayout push images:app registry.example.com/team/app:v1.2.0 --tag latest"},
 			{"Only if nobody has taken the tag, and its digest for the next step.", "ocilayout push images:app registry.example.com/team/app:v1.2.0 --no-clobber --digest-file digest"},
+			{"Every image of a layout, each under its own tag.", "ocilayout push --all-tags images registry.example.com/team/app"},
 			{"Whether there is anything to send; exit code 5 if so.", "ocilayout push images.tar:app localhost:5000/app --dry-run"},
 		},
 		flags: append([]cli.Flag{
 			list.flag("tag", "give it the tag `TAG` too"),
+			&cli.BoolFlag{Name: "all-tags", Aliases: []string{"a"}, Destination: &all, Usage: "send every image of the layout REF, each under the tag in its name, to one repository"},
 			list.flag("platform", "send only the image for `PLATFORM` of an index, which is kept as it is; many registries refuse that"),
 			&cli.BoolFlag{Name: "no-referrers", Destination: &o.NoReferrers, Usage: "leave out what refers to the image"},
 			&cli.BoolFlag{Name: "no-clobber", Destination: &o.NoClobber, Usage: "send nothing where a tag has other content: exit code 1"},
@@ -52,6 +55,9 @@ func pushCommand() *command {
 				return nil, err
 			}
 			defer closing(r, &err)
+			if all {
+				return pushAll(ctx, r, ref, target, ro, o, digestFile)
+			}
 			done, err := registry.Push(ctx, r, ref, target, ro, o)
 			if err != nil {
 				return nil, err

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 
 	"github.com/ocilayout/ocilayout/cmd/ocilayout/internal/render"
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/layout"
 	"github.com/ocilayout/ocilayout/registry"
 )
 
@@ -21,6 +23,21 @@ func (p pushed) outcome(digestFile string) (any, error) {
 		return p, nil
 	}
 	return p, writeDigest(digestFile, p.Digest)
+}
+
+// pushAll sends all images of a layout.
+func pushAll(ctx context.Context, r *layout.Reader, ref layout.Reference, to registry.Reference, ro registry.Options, o registry.PushOptions, digestFile string) (any, error) {
+	if err := wholeLayout(ref); err != nil {
+		return nil, err
+	}
+	if digestFile != "" {
+		return nil, &usageError{"--digest-file is about one image, and --all-tags about many", "push"}
+	}
+	done, err := registry.PushAll(ctx, r, to, ro, o)
+	if err != nil {
+		return nil, err
+	}
+	return pushed{done}.outcome("")
 }
 
 // Tables has a line for each tag and one with the sums.
