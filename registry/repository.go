@@ -205,6 +205,11 @@ func (r *Repository) Tags(ctx context.Context) ([]string, error) {
 		if err != nil {
 			return nil, content.At(r.ref.Name(), fmt.Errorf("the list of tags: %w", err))
 		}
+		for _, tag := range page.Tags {
+			if _, err := r.ref.WithTag(tag); err != nil {
+				return nil, content.At(r.ref.Name(), content.Errorf(content.ErrCorrupt, "the list of tags has %q, which can't be one", tag))
+			}
+		}
 		tags = append(tags, page.Tags...)
 		if len(tags) > maxTags || d.next != nil && len(page.Tags) == 0 {
 			return nil, content.At(r.ref.Name(), content.Errorf(content.ErrRefused, "the list of tags does not end"))

@@ -118,8 +118,14 @@ func (r *Repository) sendBlob(ctx context.Context, target *url.URL, authorizatio
 		return errors.Join(err, body.Close())
 	}
 	req.ContentLength = d.Size
-	if d.Size == 0 {
+	if d.Size == 0 { // a body that is there would be sent without a length
 		req.Body = http.NoBody
+		if _, err := io.Copy(io.Discard, sent); err != nil {
+			return errors.Join(err, body.Close())
+		}
+		if err := body.Close(); err != nil {
+			return err
+		}
 	}
 	req.Header.Set("Content-Type", "application/octet-stream")
 	if authorization != "" {

@@ -154,3 +154,16 @@ func TestFallbackKeeps(t *testing.T) {
 		t.Errorf("before %s\nafter %s", before, after)
 	}
 }
+
+// TestEmptyBlob: a blob of no bytes goes and comes like others.
+func TestEmptyBlob(t *testing.T) {
+	reg, ro := fakeregistry.New(t), quick(t)
+	built := build.NewLayout()
+	d := built.Artifact("a/empty", nil, nil)
+	built.Tag("empty", d)
+	push(t, reader(t, built), "empty", at(t, reg, "app:v1"), ro, registry.PushOptions{})
+	dst := writable(t)
+	if done, err := registry.Pull(t.Context(), at(t, reg, "app:v1"), dst, ro, registry.PullOptions{}); err != nil || done.Digest != d.Digest {
+		t.Errorf("got %+v, %v", done, err)
+	}
+}

@@ -38,11 +38,7 @@ func pullCommand() *command {
 			if o.Platforms, err = parsePlatforms(list.of("platform")); err != nil {
 				return nil, err
 			}
-			source, err := registry.ParseReference(args[0])
-			if err != nil {
-				return nil, err
-			}
-			ro, err := from.options(e)
+			source, ro, err := from.target(e, args[0])
 			if err != nil {
 				return nil, err
 			}

@@ -42,11 +42,7 @@ func pushCommand() *command {
 			if o.Platforms, err = parsePlatforms(list.of("platform")); err != nil {
 				return nil, err
 			}
-			target, err := registry.ParseReference(args[1])
-			if err != nil {
-				return nil, err
-			}
-			ro, err := to.options(e)
+			target, ro, err := to.target(e, args[1])
 			if err != nil {
 				return nil, err
 			}
@@ -58,11 +54,7 @@ func pushCommand() *command {
 			if all {
 				return pushAll(ctx, r, ref, target, ro, o, digestFile)
 			}
-			done, err := registry.Push(ctx, r, ref, target, ro, o)
-			if err != nil {
-				return nil, err
-			}
-			return pushed{done}.outcome(digestFile)
+			return pushOne(ctx, r, ref, target, ro, o, digestFile)
 		},
 	}
 }

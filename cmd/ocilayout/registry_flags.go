@@ -33,6 +33,16 @@ func (f *registryFlags) flags() []cli.Flag {
 	}
 }
 
+// target reads a reference to a registry, and what the flags say of it.
+func (f *registryFlags) target(e *env, arg string) (registry.Reference, registry.Options, error) {
+	ref, err := registry.ParseReference(arg)
+	if err != nil {
+		return ref, registry.Options{}, err
+	}
+	o, err := f.options(e)
+	return ref, o, err
+}
+
 // options are what the flags say.
 func (f *registryFlags) options(e *env) (registry.Options, error) {
 	o := f.o

@@ -25,6 +25,15 @@ func (p pushed) outcome(digestFile string) (any, error) {
 	return p, writeDigest(digestFile, p.Digest)
 }
 
+// pushOne sends one image.
+func pushOne(ctx context.Context, r *layout.Reader, ref layout.Reference, to registry.Reference, ro registry.Options, o registry.PushOptions, digestFile string) (any, error) {
+	done, err := registry.Push(ctx, r, ref, to, ro, o)
+	if err != nil {
+		return nil, err
+	}
+	return pushed{done}.outcome(digestFile)
+}
+
 // pushAll sends all images of a layout.
 func pushAll(ctx context.Context, r *layout.Reader, ref layout.Reference, to registry.Reference, ro registry.Options, o registry.PushOptions, digestFile string) (any, error) {
 	if err := wholeLayout(ref); err != nil {

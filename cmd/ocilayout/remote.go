@@ -35,11 +35,7 @@ func (f *registryFlags) remote(ctx context.Context, e *env, arg string) (found *
 	if !registry.IsReference(arg) {
 		return nil, false, f.only(arg)
 	}
-	ref, err := registry.ParseReference(arg)
-	if err != nil {
-		return nil, true, err
-	}
-	o, err := f.options(e)
+	ref, o, err := f.target(e, arg)
 	if err != nil {
 		return nil, true, err
 	}
@@ -119,11 +115,7 @@ func (f *registryFlags) remoteDigest(ctx context.Context, e *env, arg, platform 
 }
 
 func (f *registryFlags) repository(ctx context.Context, e *env, arg string) (*registry.Repository, registry.Reference, error) {
-	ref, err := registry.ParseReference(arg)
-	if err != nil {
-		return nil, ref, err
-	}
-	o, err := f.options(e)
+	ref, o, err := f.target(e, arg)
 	if err != nil {
 		return nil, ref, err
 	}

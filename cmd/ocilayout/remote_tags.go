@@ -13,7 +13,7 @@ import (
 // remoteTags lists the tags of a repository: those that people gave, unless all are
 // asked for.
 func (f *registryFlags) remoteTags(ctx context.Context, e *env, arg string, o layout.ListOptions, match []string) (any, error) {
-	ref, err := registry.ParseReference(arg)
+	ref, ro, err := f.target(e, arg)
 	if err != nil {
 		return nil, err
 	}
@@ -24,10 +24,6 @@ func (f *registryFlags) remoteTags(ctx context.Context, e *env, arg string, o la
 		if _, err := path.Match(pattern, ""); err != nil {
 			return nil, content.Errorf(content.ErrInvalid, "--match %q: %v", pattern, err)
 		}
-	}
-	ro, err := f.options(e)
-	if err != nil {
-		return nil, err
 	}
 	keep := func(tag string) bool {
 		return (o.All || !layout.IsReferrerTag(tag)) && matches(tag, match)
