@@ -176,7 +176,7 @@ func (p *puller) entry(ctx context.Context, d content.Descriptor, name string) e
 }
 
 func (p *puller) bring(ctx context.Context, roots ...content.Descriptor) error {
-	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen})
+	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: workers})
 	p.report.Add(done)
 	return content.At(p.from.Name(), err)
 }
