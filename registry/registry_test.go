@@ -135,6 +135,21 @@ func TestRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantRequests(t, reg, "pull again, with referrers", 3)
+
+	built, d = fiveLayers()
+	built.Attach(d, "a/sbom", []byte("sbom"))
+	src = reader(t, built)
+	push(t, src, "v1", at(t, reg, "signed:v1"), ro, registry.PushOptions{})
+	wantRequests(t, reg, "push with an SBOM", 19)
+	push(t, src, "v1", at(t, reg, "signed:v1"), ro, registry.PushOptions{})
+	wantRequests(t, reg, "push again with an SBOM", 2)
+	dst = writable(t)
+	for i, want := range []int{13, 4} {
+		if _, err := registry.Pull(t.Context(), at(t, reg, "signed:v1"), dst, ro, registry.PullOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		wantRequests(t, reg, fmt.Sprint("pull with an SBOM ", i+1), want)
+	}
 }
 
 // TestFamily: an index comes back as it went, with all that belongs to it, whether or
