@@ -32,6 +32,12 @@ func Find(ctx context.Context, r *layout.Reader, q Query) ([]layout.Referrer, er
 	if err != nil {
 		return nil, err
 	}
+	return Arrange(found, q), nil
+}
+
+// Arrange puts what was found in the order that q asks for, and keeps only the last
+// if q wants that. found is changed.
+func Arrange(found []layout.Referrer, q Query) []layout.Referrer {
 	if q.Latest {
 		q.Sort = cmp.Or(q.Sort, "created")
 	}
@@ -39,12 +45,12 @@ func Find(ctx context.Context, r *layout.Reader, q Query) ([]layout.Referrer, er
 		return cmp.Or(compareBy(q.Sort, a.Descriptor, b.Descriptor), cmp.Compare(a.Digest, b.Digest))
 	})
 	if q.Latest && len(found) > 0 {
-		return found[len(found)-1:], nil
+		return found[len(found)-1:]
 	}
 	if q.Descending {
 		slices.Reverse(found)
 	}
-	return found, nil
+	return found
 }
 
 func compareBy(key string, a, b content.Descriptor) int {

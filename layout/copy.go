@@ -2,6 +2,7 @@ package layout
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"runtime"
@@ -29,6 +30,9 @@ type CopyOptions struct {
 	// Seen is the set of digests that are not copied again, and grows with what is
 	// visited; nil begins with none. With it several copies bring everything once.
 	Seen map[content.Digest]bool
+	// Workers is how many blobs are copied at once; 0 is one for each core. A source
+	// across a network wants more.
+	Workers int
 }
 
 // A CopyReport says what a copy did.
@@ -46,7 +50,7 @@ type CopyReport struct {
 func CopyGraph(ctx context.Context, b *Batch, src content.Fetcher, roots []content.Descriptor, o CopyOptions) (CopyReport, error) {
 	c := copier{b: b, src: src, o: o}
 	c.group, ctx = errgroup.WithContext(ctx)
-	c.group.SetLimit(runtime.GOMAXPROCS(0))
+	c.group.SetLimit(cmp.Or(o.Workers, runtime.GOMAXPROCS(0)))
 	err := content.Walk(ctx, src, roots, content.WalkOptions{Limits: b.l.o.Limits, Follow: c.follow(ctx), Seen: o.Seen}, func(n content.Node) error {
 		if n.Absent {
 			c.absent(n.Descriptor)

@@ -129,6 +129,10 @@ func isFallbackTag(name string) bool {
 	return ok && (alg == "sha256" || alg == "sha512") && len(enc) == 64 && content.IsHex(enc)
 }
 
+// IsReferrerTag says whether a tag is one that no person gives: that of a list of
+// referrers, or of what cosign made.
+func IsReferrerTag(tag string) bool { return isFallbackTag(tag) || isCosignTag(tag) }
+
 func isCosignTag(name string) bool {
 	for _, suffix := range []string{".sig", ".att", ".sbom"} {
 		if base, ok := strings.CutSuffix(name, suffix); ok {

@@ -10,6 +10,7 @@ import (
 	"github.com/ocilayout/ocilayout/artifact"
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/layout"
+	"github.com/ocilayout/ocilayout/registry"
 )
 
 // attachments are one artifact of all files, or one of each.
@@ -98,8 +99,29 @@ func (f *queryFlags) of(ctx context.Context, r *layout.Reader, ref layout.Refere
 	if err != nil {
 		return f.query, err
 	}
-	q := f.query
+	return f.about(subject)
+}
+
+func (f *queryFlags) about(subject content.Descriptor) (q artifact.Query, err error) {
+	q = f.query
 	q.Subject, q.Recursive, q.Legacy = subject, f.recursive, f.legacy
 	q.Annotations, err = parsePairs("annotation", f.list.of("annotation"))
 	return q, err
+}
+
+// remote lists what refers to an image in a registry.
+func (f *queryFlags) remote(ctx context.Context, from *registry.Found) (any, error) {
+	subject, err := pick(ctx, from, from.Descriptor, f.platform)
+	if err != nil {
+		return nil, err
+	}
+	q, err := f.about(subject)
+	if err != nil {
+		return nil, err
+	}
+	found, err := from.FindReferrers(ctx, q.ReferrerQuery)
+	if err != nil {
+		return nil, err
+	}
+	return referrersOf(artifact.Arrange(found, q), f.legacy), nil
 }

@@ -7,26 +7,35 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ocilayout/ocilayout/layout"
+	"github.com/ocilayout/ocilayout/registry"
 )
 
 func lsCommand() *command {
 	var o layout.ListOptions
 	var list ordered
+	var from registryFlags
 	return &command{
 		name:  "ls",
 		args:  "LAYOUT",
 		short: "list names, with digest, platform and media type",
-		long:  "What is shown comes from index.json alone, unless -l asks for more.",
+		long: "What is shown comes from index.json alone, unless -l asks for more.\n\n" +
+			"LAYOUT may be a repository of a registry, docker://HOST[:PORT]/REPOSITORY: its tags are listed, and only with -l what they point to, which takes a request for each. Flags about registries are for such alone.",
 		examples: []example{
 			{"Every name in a layout.", "ocilayout ls images"},
 			{"The digest of each database image, in an archive read in place.", "ocilayout ls images.tar --match 'db*' --format '{{.name}} {{.digest}}'"},
 		},
-		flags: []cli.Flag{
+		flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Destination: &o.All, Usage: "list untagged entries, and the tags that stand for referrers and cosign's signatures, too"},
 			&cli.BoolFlag{Name: "long", Aliases: []string{"l"}, Destination: &o.Details, Usage: "read manifests for size, time, platforms and number of referrers"},
 			list.flag("match", "list only names like `PATTERN`, where * is any text"),
-		},
+		}, from.flags()...),
 		run: func(ctx context.Context, e *env, args []string) (any, error) {
+			if registry.IsReference(args[0]) {
+				return from.remoteTags(ctx, e, args[0], o, list.of("match"))
+			}
+			if err := from.only(args[0]); err != nil {
+				return nil, err
+			}
 			r, ref, err := e.openReader(args[0])
 			if err != nil {
 				return nil, err

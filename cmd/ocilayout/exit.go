@@ -7,6 +7,7 @@ import (
 
 	"github.com/ocilayout/ocilayout/cmd/ocilayout/internal/render"
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/registry"
 )
 
 // Exit codes. Scripts decide by them.
@@ -67,6 +68,10 @@ var outcomes = []struct {
 	{content.ErrAmbiguous, exitUsage, "ambiguous", ""},
 	{content.ErrBusy, exitFailed, "busy", "another process has the lock; --lock-timeout waits longer"},
 	{content.ErrConflict, exitFailed, "conflict", ""},
+	{registry.ErrUnauthorized, exitFailed, "unauthorized", "ocilayout login stores credentials"},
+	{registry.ErrDenied, exitFailed, "denied", ""},
+	{registry.ErrRateLimited, exitFailed, "rate-limited", ""},
+	{registry.ErrUnavailable, exitFailed, "unavailable", ""},
 	{content.ErrUnsupported, exitFailed, "unsupported", ""},
 	{content.ErrAlreadyExists, exitFailed, "exists", ""},
 	{content.ErrNotFound, exitNotFound, "not-found", ""},

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ocilayout/ocilayout/internal/testkit/fakeregistry"
 )
 
 func TestMain(m *testing.M) {
@@ -30,6 +32,9 @@ func TestMain(m *testing.M) {
 //	                            front it must not be, or not be WANT. "len" as the
 //	                            last step is an array's length. FILE may be stdout.
 //	fixture NAME PATH           write one of fixtures to a directory, or a .tar
+//	registry NAME [USER PASSWORD]
+//	                            start a registry until the script ends, and put its
+//	                            address into an environment variable
 //	json-env NAME FILE POINTER  put the value into an environment variable
 //
 // and the variables GOOS, GOARCH and ESCAPE, a terminal's control sequence.
@@ -50,6 +55,7 @@ func TestScript(t *testing.T) {
 			"fixture":  scriptFixture,
 			"json-get": scriptJSONGet,
 			"json-env": scriptJSONEnv,
+			"registry": scriptRegistry,
 		},
 	})
 }
@@ -89,6 +95,18 @@ func scriptJSONGet(ts *testscript.TestScript, neg bool, args []string) {
 	case len(args) == 3 && found && (got == args[2]) == neg:
 		ts.Fatalf("%s%s: is %s, want %s", args[0], args[1], got, args[2])
 	}
+}
+
+func scriptRegistry(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 && len(args) != 3 {
+		ts.Fatalf("usage: registry NAME [USER PASSWORD]")
+	}
+	reg := fakeregistry.Start()
+	ts.Defer(reg.Close)
+	if len(args) == 3 {
+		reg.User, reg.Password = args[1], args[2]
+	}
+	ts.Setenv(args[0], reg.Host())
 }
 
 func scriptJSONEnv(ts *testscript.TestScript, neg bool, args []string) {

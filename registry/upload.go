@@ -1,0 +1,199 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/ocilayout/ocilayout/content"
+)
+
+// upload sends a blob unless the registry can mount it, which it says in answer to
+// the same request that begins an upload: from the repository called from, or where
+// that is "" from this one, which has it if the answer is yes. ctx is asPusher's.
+func (r *Repository) upload(ctx context.Context, src content.Fetcher, d content.Descriptor, from string) (mounted bool, err error) {
+	if from == "" {
+		from = r.ref.Repository
+	}
+	for attempt := 0; ; attempt++ {
+		mounted, err = r.tryUpload(ctx, src, d, from)
+		if !errors.Is(err, ErrUnavailable) || attempt == maxRetries || ctx.Err() != nil || !isStarted(err) {
+			return mounted, r.at(d.Digest.String(), err)
+		}
+		select {
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		case <-time.After(r.c.o.pause() << attempt):
+		}
+	}
+}
+
+// A startedError is one of an upload that had begun: the transport does not try it
+// again, since what the registry took of it is unknown.
+type startedError struct{ error }
+
+func (e startedError) Unwrap() error { return e.error }
+
+func isStarted(err error) bool {
+	var started startedError
+	return errors.As(err, &started)
+}
+
+func (r *Repository) tryUpload(ctx context.Context, src content.Fetcher, d content.Descriptor, from string) (bool, error) {
+	query := url.Values{"mount": {d.Digest.String()}, "from": {from}}
+	resp, err := r.beginUpload(ctx, query)
+	if err != nil {
+		return false, err
+	}
+	if s := resp.StatusCode; s >= 400 && s < 500 && s != http.StatusTooManyRequests {
+		// Not a repository to mount from: that is no reason not to upload.
+		_ = resp.Body.Close()
+		if resp, err = r.beginUpload(ctx, nil); err != nil {
+			return false, err
+		}
+	}
+	switch resp.StatusCode {
+	case http.StatusCreated:
+		return true, resp.Body.Close()
+	case http.StatusAccepted:
+		_ = resp.Body.Close() // there is nothing in it
+	default:
+		return false, refusal(resp)
+	}
+	target, err := uploadURL(resp, d)
+	if err != nil {
+		return false, err
+	}
+	body, err := src.Fetch(ctx, d)
+	if err != nil {
+		return false, err
+	}
+	return false, r.sendBlob(ctx, target, resp.Request.Header.Get("Authorization"), body, d)
+}
+
+func (r *Repository) beginUpload(ctx context.Context, query url.Values) (*http.Response, error) {
+	u := r.url("blobs/uploads/")
+	u.RawQuery = query.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	return r.c.do(req)
+}
+
+// uploadURL is where the registry wants the blob, which must be itself.
+func uploadURL(resp *http.Response, d content.Descriptor) (*url.URL, error) {
+	u, err := resp.Location()
+	if err != nil {
+		return nil, content.Errorf(content.ErrCorrupt, "the registry does not say where to upload to")
+	}
+	asked := resp.Request.URL
+	if u.Hostname() == asked.Hostname() && u.Port() == "" && asked.Port() == "443" {
+		u.Host = asked.Host
+	}
+	if u.Scheme != asked.Scheme || !strings.EqualFold(u.Host, asked.Host) {
+		return nil, content.Errorf(content.ErrRefused, "the registry wants the upload at another address, %s://%s", u.Scheme, u.Host)
+	}
+	q := u.Query()
+	q.Set("digest", d.Digest.String())
+	u.RawQuery = q.Encode()
+	return u, nil
+}
+
+// sendBlob sends body, which it closes.
+func (r *Repository) sendBlob(ctx context.Context, target *url.URL, authorization string, body io.ReadCloser, d content.Descriptor) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	sent := &sending{r: content.Track(ctx, body, "push", content.Short(d.Digest), d.Size), c: body, stall: r.c.o.Stall}
+	sent.watch = time.AfterFunc(sent.stall, stop)
+	defer sent.watch.Stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, target.String(), sent)
+	if err != nil {
+		return errors.Join(err, body.Close())
+	}
+	req.ContentLength = d.Size
+	if d.Size == 0 { // a body that is there would be sent without a length
+		req.Body = http.NoBody
+		if _, err := io.Copy(io.Discard, sent); err != nil {
+			return errors.Join(err, body.Close())
+		}
+		if err := body.Close(); err != nil {
+			return err
+		}
+	}
+	req.Header.Set("Content-Type", "application/octet-stream")
+	if authorization != "" {
+		req.Header.Set("Authorization", authorization)
+	}
+	resp, err := r.c.do(req)
+	if sent.err != nil && !errors.Is(sent.err, context.Canceled) {
+		return errors.Join(sent.err, discard(resp)) // the layout's bytes, not the network
+	}
+	if err != nil {
+		return startedError{err}
+	}
+	if resp.StatusCode != http.StatusCreated {
+		return startedError{refusal(resp)}
+	}
+	return resp.Body.Close()
+}
+
+func discard(resp *http.Response) error {
+	if resp == nil {
+		return nil
+	}
+	return resp.Body.Close()
+}
+
+// sending is the body of an upload: it keeps what went wrong in reading it, and the
+// time since anything was taken of it.
+type sending struct {
+	r     io.Reader
+	c     io.Closer
+	watch *time.Timer
+	stall time.Duration
+	err   error
+}
+
+// Read reads on; at the end the registry may take its time.
+func (s *sending) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.watch.Reset(s.stall)
+	if err != nil {
+		s.watch.Stop()
+		if err != io.EOF {
+			s.err = err
+		}
+	}
+	return n, err
+}
+
+// Close closes what is read.
+func (s *sending) Close() error { return s.c.Close() }
+
+// putManifest puts a manifest under a tag or its digest. handled says whether the
+// registry lists it with the referrers of its subject by itself. ctx is asPusher's.
+func (r *Repository) putManifest(ctx context.Context, d content.Descriptor, data []byte, point string) (handled bool, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, r.url("manifests/"+point).String(), bytes.NewReader(data))
+	if err != nil {
+		return false, err
+	}
+	req.Header.Set("Content-Type", d.MediaType)
+	resp, err := r.c.do(req)
+	if err != nil {
+		return false, r.at(point, err)
+	}
+	if resp.StatusCode != http.StatusCreated {
+		return false, r.at(point, fmt.Errorf("the registry does not take the manifest: %w", refusal(resp)))
+	}
+	if got := resp.Header.Get("Docker-Content-Digest"); got != "" && got != d.Digest.String() && strings.HasPrefix(got, d.Digest.Algorithm().String()+":") {
+		return false, errors.Join(r.at(point, content.Errorf(content.ErrDigest, "the registry made %s of it", got)), resp.Body.Close())
+	}
+	return resp.Header.Get("OCI-Subject") != "", resp.Body.Close()
+}
