@@ -22,6 +22,8 @@ import (
 // entered. Paths are absolute.
 type call struct {
 	n      int // from 1, over all calls that are watched
+	began  int // the moments, on one clock, when it was entered and left;
+	ended  int // 0 if it was never left
 	kind   string
 	name   string
 	path   string
@@ -32,7 +34,6 @@ type call struct {
 	data   []byte // of a write, if asked for
 	source string // of a copy between files
 	srcOff int64
-	fd     uint64
 	result int64 // negative is an errno
 }
 
@@ -143,6 +144,7 @@ func traceHere(t tracing, program string, args []string) (r run, err error) {
 type watcher struct {
 	tracing
 	pid    int
+	clock  int
 	run    *run
 	inside map[int]int    // by thread: the number of the watched call that it is in
 	count  map[string]int // calls so far, by kind
@@ -218,7 +220,8 @@ func (w *watcher) stopped(tid int) error {
 	if !ok || !w.watched(c.path) && !w.watched(c.path2) {
 		return nil
 	}
-	c.n = len(w.run.calls) + 1
+	w.clock++
+	c.n, c.began = len(w.run.calls)+1, w.clock
 	w.run.calls = append(w.run.calls, c)
 	w.inside[tid] = c.n
 	w.count[c.kind]++
@@ -238,8 +241,9 @@ func (w *watcher) left(tid int, result int64) error {
 		return nil
 	}
 	delete(w.inside, tid)
+	w.clock++
 	c := &w.run.calls[n-1]
-	c.result = result
+	c.result, c.ended = result, w.clock
 	if w.run.hit != nil && w.run.hit.n == c.n {
 		c.result = -int64(w.fault.errno)
 		return setResult(tid, c.result)
@@ -264,23 +268,28 @@ func (w *watcher) describe(tid int, info syscallInfo) (c call, ok bool) {
 	case unix.SYS_PREAD64:
 		c.kind, c.name, c.path = "read", "pread64", fdPath(tid, a[0])
 	case unix.SYS_WRITE:
-		c.kind, c.name, c.path, c.fd = "write", "write", fdPath(tid, a[0]), a[0]
+		c.kind, c.name, c.path = "write", "write", fdPath(tid, a[0])
 		c.size = int64(a[2])
 		if w.data && w.watched(c.path) {
 			c.data, c.offset = memory(tid, a[1], int(a[2])), position(tid, a[0])
 		}
 	case unix.SYS_PWRITE64:
-		c.kind, c.name, c.path, c.fd, c.offset = "write", "pwrite64", fdPath(tid, a[0]), a[0], int64(a[3])
+		c.kind, c.name, c.path, c.offset = "write", "pwrite64", fdPath(tid, a[0]), int64(a[3])
 		c.size = int64(a[2])
 		if w.data && w.watched(c.path) {
 			c.data = memory(tid, a[1], int(a[2]))
 		}
 	case unix.SYS_COPY_FILE_RANGE:
 		c.kind, c.name, c.path, c.source = "write", "copy_file_range", fdPath(tid, a[2]), fdPath(tid, a[0])
-		c.size, c.fd = int64(a[4]), a[2]
+		c.size = int64(a[4])
 		if w.data && w.watched(c.path) {
 			c.offset, c.srcOff = position(tid, a[2]), position(tid, a[0])
 		}
+	case unix.SYS_IOCTL:
+		if a[1] != unix.FICLONE {
+			return c, false
+		}
+		c.kind, c.name, c.path, c.source = "write", "ficlone", fdPath(tid, a[0]), fdPath(tid, a[2])
 	case unix.SYS_FTRUNCATE:
 		c.kind, c.name, c.path, c.size = "write", "ftruncate", fdPath(tid, a[0]), int64(a[1])
 	case unix.SYS_FALLOCATE:
