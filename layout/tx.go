@@ -191,15 +191,23 @@ func (l *Layout) replaceIndex(ctx context.Context, read indexFile, staged *durab
 		return false, err
 	}
 	defer func() { err = errors.Join(err, foreign.UnlockAndRemove()) }()
-	if read.changed() {
-		return false, nil
-	}
 	if err := l.checkPresent(ctx, tx); err != nil {
 		return true, err
 	}
 	path := filepath.Join(l.path, "index.json")
 	before, statErr := staged.Stat()
-	if err := l.disk.Replace(staged, path); err != nil {
+	if err := staged.Close(); err != nil {
+		return true, err
+	}
+	// What another tool writes between this look and the rename is lost, so nothing
+	// that may wait stands between them.
+	if read.changed() {
+		return false, nil
+	}
+	if err := l.disk.Publish(staged.Name(), path); err != nil {
+		return true, err
+	}
+	if err := l.disk.SyncDir(l.path); err != nil {
 		return true, err
 	}
 	if statErr == nil {
