@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/internal/durable"
@@ -132,7 +133,7 @@ func (l *Layout) checkPresent(ctx context.Context, tx *Tx) error {
 		if !content.Verifiable(c.digest) {
 			continue
 		}
-		size, err := l.Size(ctx, c.digest)
+		size, err := l.sizeOf(ctx, c.digest, c.size)
 		if errors.Is(err, content.ErrNotFound) {
 			return content.AtDigest(c.digest, content.Errorf(content.ErrMissing, "the blob of entry %q is missing", c.summary.Name))
 		}
@@ -144,6 +145,18 @@ func (l *Layout) checkPresent(ctx context.Context, tx *Tx) error {
 		}
 	}
 	return nil
+}
+
+// sizeOf is the size of a blob. skopeo writes manifests that are there already again,
+// in place: one that has not the size that it should have is looked at again.
+func (l *Layout) sizeOf(ctx context.Context, d content.Digest, want int64) (size int64, err error) {
+	for attempt := time.Duration(1); ; attempt++ {
+		size, err = l.Size(ctx, d)
+		if err != nil || size == want || attempt == 4 {
+			return size, err
+		}
+		time.Sleep(attempt * 10 * time.Millisecond)
+	}
 }
 
 // restoreHeld puts back what the open batches hold and somebody removed.
