@@ -263,6 +263,8 @@ func (w *watcher) describe(tid int, info syscallInfo) (c call, ok bool) {
 	switch info.nr {
 	case unix.SYS_OPENAT:
 		c.kind, c.name, c.path, c.flags = "open", "openat", w.pathAt(tid, a[0], a[1]), a[2]
+	case unix.SYS_NEWFSTATAT:
+		c.kind, c.name, c.path = "stat", "newfstatat", w.pathAt(tid, a[0], a[1])
 	case unix.SYS_READ:
 		c.kind, c.name, c.path = "read", "read", fdPath(tid, a[0])
 	case unix.SYS_PREAD64:
