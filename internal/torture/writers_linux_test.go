@@ -53,9 +53,9 @@ func prepared(dir, program string, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	return cmd, out
 }
 
-// TestKilledWriters has many commands write at once, each killed at a random moment
+// TestKilledCommands has many commands write at once, each killed at a random moment
 // or left to end: every name of one that ended well is there and verifies.
-func TestKilledWriters(t *testing.T) {
+func TestKilledCommands(t *testing.T) {
 	asked(t)
 	program := subject(t)
 	dir := filepath.Join(work, "killed")
