@@ -30,7 +30,7 @@ var injected = map[string][]unix.Errno{
 // TestFaults fails each call of each command, and kills each command before each
 // call. After each: index.json is the old or the new one; the exit code is not 0
 // unless all is done; the message names a file; nothing lies about; what names reach
-// is right; and the same command run again succeeds.
+// is right; the same command run again succeeds; and gc then leaves nothing behind.
 func TestFaults(t *testing.T) {
 	asked(t)
 	program := subject(t)
@@ -127,7 +127,7 @@ func suffer(dir, scene, program string, c command, o outcome, f fault) (run, err
 	if err := errors.Join(o.done(dir, c), leftovers(dir, c, true), sound(filepath.Join(dir, c.target))); err != nil {
 		return r, fmt.Errorf("run again: %w", err)
 	}
-	return r, nil
+	return r, swept(filepath.Join(dir, c.target))
 }
 
 // namesFile says whether the message names the file of the call that failed, or the

@@ -179,6 +179,36 @@ func sound(dir string) error {
 	return nil
 }
 
+// swept runs gc and holds that nothing is left which no name reaches, nor anything of
+// a writer.
+func swept(dir string) error {
+	ctx := context.Background()
+	l, err := layout.Open(dir, layout.Options{NoSync: true})
+	if err != nil {
+		return err
+	}
+	if _, err := l.GC(ctx, layout.GCOptions{}); err != nil {
+		return errors.Join(err, l.Close())
+	}
+	report, err := verify.Check(ctx, l.Reader, nil, verify.Options{})
+	if err := errors.Join(err, l.Close()); err != nil {
+		return err
+	}
+	for _, p := range report.Problems {
+		if p.ID == verify.Unreferenced {
+			return fmt.Errorf("%s: after gc: %s: %s", dir, p.Path, p.Message)
+		}
+	}
+	staging, err := os.ReadDir(filepath.Join(dir, ".ocilayout", "staging"))
+	if err == nil && len(staging) > 0 {
+		err = fmt.Errorf("%s: after gc: .ocilayout/staging/%s was left", dir, staging[0].Name())
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return err
+}
+
 // names lists the names of a layout with their digests.
 func names(dir string) (map[string]content.Digest, error) {
 	r, err := layout.OpenReader(dir, layout.Options{})
