@@ -108,7 +108,7 @@ func suffer(dir, scene, program string, c command, o outcome, f fault) (run, err
 	case f.errno == 0 && r.exit != -1:
 		return r, errors.New("it lives")
 	case r.exit == 0:
-		if err := o.done(dir, c); err != nil {
+		if err := errors.Join(o.done(dir, c), o.removed(dir, c)); err != nil {
 			return r, fmt.Errorf("success was told, but %w", err)
 		}
 	case f.errno != 0 && !namesFile(r, dir):
@@ -124,7 +124,7 @@ func suffer(dir, scene, program string, c command, o outcome, f fault) (run, err
 	if again.exit != 0 && !(c.once && state == "new" && again.exit == 3) {
 		return r, fmt.Errorf("run again: exit code %d: %s", again.exit, again.stderr)
 	}
-	if err := errors.Join(o.done(dir, c), leftovers(dir, c, true), sound(filepath.Join(dir, c.target))); err != nil {
+	if err := errors.Join(o.done(dir, c), o.removed(dir, c), leftovers(dir, c, true), sound(filepath.Join(dir, c.target))); err != nil {
 		return r, fmt.Errorf("run again: %w", err)
 	}
 	return r, swept(filepath.Join(dir, c.target))

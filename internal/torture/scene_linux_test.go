@@ -80,6 +80,17 @@ type outcome struct {
 	before []byte // index.json; nil if there was none
 	after  []byte
 	output []byte
+	blobs  []string // file names, sorted
+}
+
+// blobsIn lists the files of a layout's blobs.
+func blobsIn(dir string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(dir, "blobs", "sha256"))
+	var all []string
+	for _, e := range entries {
+		all = append(all, e.Name())
+	}
+	return all, err
 }
 
 // emptyIndex says that index.json is that of a layout which was just made.
@@ -113,12 +124,36 @@ func (o outcome) done(dir string, c command) error {
 	if state != "new" && !bytes.Equal(o.before, o.after) {
 		return fmt.Errorf("%s/index.json is the old one", c.target)
 	}
+	blobs, err := blobsIn(filepath.Join(dir, c.target))
+	if err != nil {
+		return err
+	}
+	for _, name := range o.blobs {
+		if _, found := slices.BinarySearch(blobs, name); !found {
+			return fmt.Errorf("%s/blobs/sha256/%s is not there", c.target, name)
+		}
+	}
 	if c.output == "" {
 		return nil
 	}
 	out, err := os.ReadFile(filepath.Join(dir, c.output))
 	if err == nil && !bytes.Equal(out, o.output) {
 		err = fmt.Errorf("%s is not what an undisturbed run writes", c.output)
+	}
+	return err
+}
+
+// removed says whether gc has removed all that an undisturbed one removes. After a
+// power cut it may be back, and the next one takes it.
+func (o outcome) removed(dir string, c command) error {
+	if c.title != "gc" {
+		return nil
+	}
+	blobs, err := blobsIn(filepath.Join(dir, c.target))
+	for _, name := range blobs {
+		if _, found := slices.BinarySearch(o.blobs, name); !found {
+			err = fmt.Errorf("%s/blobs/sha256/%s was not removed", c.target, name)
+		}
 	}
 	return err
 }
@@ -255,6 +290,9 @@ func record(dir, scene, program string, c command, data bool) (outcome, run, err
 		return o, r, fmt.Errorf("%s: exit code %d: %s", strings.Join(c.args, " "), r.exit, r.stderr)
 	}
 	if o.after, err = os.ReadFile(filepath.Join(dir, c.target, "index.json")); err != nil {
+		return o, r, err
+	}
+	if o.blobs, err = blobsIn(filepath.Join(dir, c.target)); err != nil {
 		return o, r, err
 	}
 	if c.output != "" {
