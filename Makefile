@@ -1,5 +1,5 @@
 # Shortcuts; every target is a plain command that works without make.
-.PHONY: build test lint race fuzz cross interop interop-full bench ci
+.PHONY: build test lint race fuzz cross interop interop-full torture bench ci
 
 build:
 	CGO_ENABLED=0 go build -tags urfave_cli_no_docs -trimpath -o ocilayout ./cmd/ocilayout
@@ -24,6 +24,9 @@ interop:
 
 interop-full:
 	.ci/interop-full
+
+torture:
+	.ci/torture long
 
 bench:
 	bench/corpus.sh

@@ -76,10 +76,14 @@ func openPlainDir(root *os.Root, name string) (*os.Root, error) {
 	return root.OpenRoot(name)
 }
 
-// namesIn lists what is in a directory.
+// namesIn lists what is in a directory. An error names it, and not the "." by which
+// it was opened.
 func namesIn(root *os.Root) ([]string, error) {
 	f, err := root.Open(".")
 	if err != nil {
+		if at := (*fs.PathError)(nil); errors.As(err, &at) {
+			at.Path = root.Name()
+		}
 		return nil, err
 	}
 	names, err := f.Readdirnames(-1)

@@ -61,7 +61,7 @@ func notFound(path string, err error) error {
 // checkMarker reads oci-layout (image-spec image-layout.md, "oci-layout file").
 // Without it, as BuildKit wrote layouts before 2023, an index.json will do.
 func (r *Reader) checkMarker() error {
-	data, err := r.ReadFile("oci-layout", 64<<10)
+	data, err := r.readMarker()
 	if errors.Is(err, content.ErrNotFound) {
 		f, indexErr := r.src.index()
 		if indexErr != nil {
@@ -84,6 +84,18 @@ func (r *Reader) checkMarker() error {
 		return content.At(filepath.Join(r.path, "oci-layout"), content.Errorf(content.ErrUnsupported, "layout version is %q, want 1.0.0", marker.Version))
 	}
 	return nil
+}
+
+// readMarker reads oci-layout, which skopeo and regctl write in place each time that
+// they write at all: a torn one is read again before it is called corrupt.
+func (r *Reader) readMarker() (data []byte, err error) {
+	for attempt := time.Duration(1); ; attempt++ {
+		data, err = r.ReadFile("oci-layout", 64<<10)
+		if err != nil || json.Valid(data) || attempt == 4 || r.archive {
+			return data, err
+		}
+		time.Sleep(attempt * 10 * time.Millisecond)
+	}
 }
 
 // Close releases the layout. Readers from Fetch and ReaderAt must be closed before.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/internal/durable"
@@ -132,7 +133,7 @@ func (l *Layout) checkPresent(ctx context.Context, tx *Tx) error {
 		if !content.Verifiable(c.digest) {
 			continue
 		}
-		size, err := l.Size(ctx, c.digest)
+		size, err := l.sizeOf(ctx, c.digest, c.size)
 		if errors.Is(err, content.ErrNotFound) {
 			return content.AtDigest(c.digest, content.Errorf(content.ErrMissing, "the blob of entry %q is missing", c.summary.Name))
 		}
@@ -144,6 +145,18 @@ func (l *Layout) checkPresent(ctx context.Context, tx *Tx) error {
 		}
 	}
 	return nil
+}
+
+// sizeOf is the size of a blob. skopeo writes manifests that are there already again,
+// in place: one that has not the size that it should have is looked at again.
+func (l *Layout) sizeOf(ctx context.Context, d content.Digest, want int64) (size int64, err error) {
+	for attempt := time.Duration(1); ; attempt++ {
+		size, err = l.Size(ctx, d)
+		if err != nil || size == want || attempt == 4 {
+			return size, err
+		}
+		time.Sleep(attempt * 10 * time.Millisecond)
+	}
 }
 
 // restoreHeld puts back what the open batches hold and somebody removed.
@@ -191,15 +204,23 @@ func (l *Layout) replaceIndex(ctx context.Context, read indexFile, staged *durab
 		return false, err
 	}
 	defer func() { err = errors.Join(err, foreign.UnlockAndRemove()) }()
-	if read.changed() {
-		return false, nil
-	}
 	if err := l.checkPresent(ctx, tx); err != nil {
 		return true, err
 	}
 	path := filepath.Join(l.path, "index.json")
 	before, statErr := staged.Stat()
-	if err := l.disk.Replace(staged, path); err != nil {
+	if err := staged.Close(); err != nil {
+		return true, err
+	}
+	// What another tool writes between this look and the rename is lost, so nothing
+	// that may wait stands between them.
+	if read.changed() {
+		return false, nil
+	}
+	if err := l.disk.Publish(staged.Name(), path); err != nil {
+		return true, err
+	}
+	if err := l.disk.SyncDir(l.path); err != nil {
 		return true, err
 	}
 	if statErr == nil {

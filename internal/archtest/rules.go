@@ -51,7 +51,7 @@ var internals = []string{
 var programs = join([]string{"cmd/ocilayout", "bench", "interop", "internal/archtest"}, testHelp)
 
 // testHelp are the rooms for tests: they may import anything.
-var testHelp = []string{"internal/testkit", "content/contenttest"}
+var testHelp = []string{"internal/testkit", "internal/torture", "content/contenttest"}
 
 // libraries are the four rooms that never import one another.
 var libraries = []string{"export", "ingest", "mutate", "verify"}
@@ -103,6 +103,7 @@ func House() Rules {
 			{Dir: "bench", Imports: works},
 			{Dir: "interop"},
 			{Dir: "internal/archtest"},
+			{Dir: "internal/torture", ForTests: true},
 			{Dir: "internal/testkit", Imports: join(libraries, works), ForTests: true},
 			{Dir: "content/contenttest", Imports: join([]string{"internal/testkit"}, works), ForTests: true},
 		},
