@@ -38,6 +38,17 @@ func (f fetcher) Fetch(ctx context.Context, d content.Descriptor) (io.ReadCloser
 	return rc, err
 }
 
+// hold keeps a blob of the layout from a concurrent gc until the batch is closed, since
+// the result may lead to it, whatever becomes of the names of what it is read from. A
+// job that only reads has no batch.
+func (j *Job) hold(ctx context.Context, d content.Descriptor) error {
+	if j.Batch == nil {
+		return nil
+	}
+	_, err := j.Batch.Exists(ctx, d)
+	return err
+}
+
 // Warn adds a warning, once.
 func (j *Job) Warn(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
