@@ -62,6 +62,9 @@ func (x *indexMaker) make(ctx context.Context, encode func() (data []byte, media
 			return err
 		}
 	}
+	if err := x.hold(ctx); err != nil {
+		return err
+	}
 	data, mediaType, err := encode()
 	if err != nil {
 		return err
