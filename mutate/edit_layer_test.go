@@ -394,3 +394,14 @@ func TestSave(t *testing.T) {
 		t.Errorf("%s %v", data, err)
 	}
 }
+
+// TestNoDirectory puts nothing below a file that a layer has in the place of a directory
+// of a lower one.
+func TestNoDirectory(t *testing.T) {
+	l := layers(build.Layer{Files: []build.File{build.Dir("x"), build.Text("x/a", "a")}}, build.Layer{Files: []build.File{build.Text("x", "file")}})
+	for _, e := range []mutate.Edit{flagged(t, "whiteout", "/x/a"), flagged(t, "opaque", "/x"), flagged(t, "layer-add", "dir="+t.TempDir()+",dest=/x/y")} {
+		if _, err := tryApply(t, opened(t, l), e); !errors.Is(err, content.ErrInvalid) {
+			t.Errorf("%T: got %v", e.Change, err)
+		}
+	}
+}

@@ -114,7 +114,10 @@ func (j *Job) listed(ctx context.Context, l *Layer) (map[string]lowerFile, error
 	return files, nil
 }
 
-// note keeps directories and links, and what is hidden and not there again.
+// otherFile is what is neither a directory nor a link.
+var otherFile = lowerFile{header: &tar.Header{Typeflag: tar.TypeReg}}
+
+// note keeps what paths are, and what is hidden and not there again.
 func note(files map[string]lowerFile, m imagefs.Member) {
 	switch m.Type() {
 	case "opaque":
@@ -127,6 +130,8 @@ func note(files map[string]lowerFile, m imagefs.Member) {
 		return
 	case "dir", "symlink":
 		files[m.Path] = lowerFile{header: m.Header()}
+	default:
+		files[m.Path] = otherFile
 	}
 	for dir := path.Dir(m.Path); dir != "."; dir = path.Dir(dir) {
 		if f, ok := files[dir]; ok && (f.implied || f.header != nil) {
