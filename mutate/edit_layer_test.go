@@ -405,3 +405,19 @@ func TestNoDirectory(t *testing.T) {
 		}
 	}
 }
+
+// TestDirectoryMadeAgain does not take what a directory held before it was removed, or
+// was a file for a while, for what it has now.
+func TestDirectoryMadeAgain(t *testing.T) {
+	old := build.Layer{Files: []build.File{build.Dir("x"), build.Dir("x/y"), build.Text("x/y/a", "a")}}
+	for name, upper := range map[string][]build.Layer{
+		"in one layer": {{Files: []build.File{build.Text(".wh.x", ""), build.Dir("x")}}},
+		"after a file": {{Files: []build.File{build.Text("x", "file")}}, {Files: []build.File{build.Dir("x")}}},
+		"implied":      {{Files: []build.File{build.Text(".wh.x", ""), build.Text("x/b", "b")}}},
+	} {
+		l := opened(t, layers(append([]build.Layer{old}, upper...)...))
+		if _, err := tryApply(t, l, flagged(t, "whiteout", "/x/y/a")); !errors.Is(err, content.ErrNotFound) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
