@@ -1,7 +1,6 @@
 package mutate
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"maps"
@@ -197,18 +196,5 @@ func membersArray(members []indexMember) json.RawMessage {
 			list = append(list, a.raw)
 		}
 	}
-	return arrayOf(list)
-}
-
-func arrayOf(list []json.RawMessage) json.RawMessage {
-	var b bytes.Buffer
-	b.WriteByte('[')
-	for i, raw := range list {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.Write(raw)
-	}
-	b.WriteByte(']')
-	return b.Bytes()
+	return rawjson.Array(list)
 }

@@ -73,6 +73,21 @@ func newName(arg string) error {
 	return err
 }
 
+// joining opens what LAYOUT:NAME REF... mean, for join to make an index of.
+func (e *env) joining(ctx context.Context, args []string, join func(dst *layout.Layout, name string, sources []layout.Source) error) (err error) {
+	sources, err := e.sources(ctx, args[1:])
+	if err != nil {
+		return err
+	}
+	defer closing(sources, &err)
+	dst, name, err := e.destination(ctx, args[0])
+	if err != nil {
+		return err
+	}
+	defer closing(dst, &err)
+	return join(dst, name, sources)
+}
+
 // subjectOf finds what a new index refers to; nil if that is "".
 func (e *env) subjectOf(ctx context.Context, arg string) (_ *content.Descriptor, err error) {
 	if arg == "" {
