@@ -50,13 +50,6 @@ func Apply(ctx context.Context, b *layout.Batch, root layout.Entry, edits []Edit
 	if err := tree.write(ctx); err != nil {
 		return nil, err
 	}
-	for len(job.then) > 0 {
-		next := job.then[0]
-		job.then = job.then[1:]
-		if err := next(ctx); err != nil {
-			return nil, err
-		}
-	}
 	return job.report(tree)
 }
 

@@ -21,7 +21,6 @@ type Job struct {
 	// Report is what will be returned.
 	Report *Report
 
-	then    []func(ctx context.Context) error
 	hopes   []hope
 	lists   map[content.Digest]map[string]lowerFile
 	spelled spellings
@@ -59,11 +58,6 @@ func (j *Job) Warn(format string, args ...any) {
 	}
 	j.Report.Warnings = append(j.Report.Warnings, text)
 }
-
-// Then has f called when all images and indexes are written, so that their results
-// are known, in the order of the calls of Then. It may push blobs, and add to
-// Report.Referrers what [Save] is to list.
-func (j *Job) Then(f func(ctx context.Context) error) { j.then = append(j.then, f) }
 
 // A hope is a warning that is given unless something is found in a layer.
 type hope struct {
