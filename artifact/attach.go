@@ -45,7 +45,7 @@ func AttachAll(ctx context.Context, l *layout.Layout, list []Attachment) (done [
 	artifacts := map[content.Digest][]content.Descriptor{}
 	for _, a := range list {
 		if _, known := subjects[a.Subject.Digest]; !known {
-			if err := checkSubject(ctx, l, a.Subject); err != nil {
+			if err := checkSubject(ctx, b, a.Subject); err != nil {
 				return nil, err
 			}
 			subjects[a.Subject.Digest] = a.Subject
@@ -81,11 +81,14 @@ func AttachAll(ctx context.Context, l *layout.Layout, list []Attachment) (done [
 }
 
 // checkSubject holds a subject to be a manifest that is there, whatever its
-// descriptor says.
-func checkSubject(ctx context.Context, f content.Fetcher, subject content.Descriptor) error {
+// descriptor says, and keeps it there until the batch is closed.
+func checkSubject(ctx context.Context, b *layout.Batch, subject content.Descriptor) error {
 	if !content.HasEdges(subject.MediaType) {
 		return content.AtDigest(subject.Digest, content.Errorf(content.ErrInvalid, "%s is no manifest: nothing can be attached to it", kindName(subject.MediaType)))
 	}
-	_, _, err := content.FetchManifest(ctx, f, subject, content.Limits{})
+	if _, err := b.Exists(ctx, subject); err != nil {
+		return err
+	}
+	_, _, err := content.FetchManifest(ctx, b, subject, content.Limits{})
 	return err
 }

@@ -361,3 +361,26 @@ func readFile(t testing.TB, path string) []byte {
 	}
 	return data
 }
+
+// TestAttachBesideGC attaches to an image that another process deletes, and collects,
+// before the artifact is listed: its referrer keeps it.
+func TestAttachBesideGC(t *testing.T) {
+	l, subject := hello(t)
+	file := artifact.File{Title: "a.txt", Open: func() (io.ReadCloser, error) {
+		other, err := layout.Open(l.Path(), layout.Options{})
+		if err != nil {
+			return nil, err
+		}
+		if _, err := other.Delete(t.Context(), subject.Digest, false); err != nil {
+			return nil, err
+		}
+		if _, err := other.GC(t.Context(), layout.GCOptions{}); err != nil {
+			return nil, err
+		}
+		return io.NopCloser(strings.NewReader("a")), other.Close()
+	}}
+	attach(t, l, subject, artifact.Options{Type: "x/y", Files: []artifact.File{file}})
+	if _, _, err := content.FetchManifest(t.Context(), l, subject, content.Limits{}); err != nil {
+		t.Error(err)
+	}
+}

@@ -26,7 +26,7 @@ func Put(ctx context.Context, l *layout.Layout, name string, o Options, p layout
 	b := l.Batch()
 	defer func() { err = errors.Join(err, b.Close()) }()
 	if o.Subject != nil {
-		if err := checkSubject(ctx, l, *o.Subject); err != nil {
+		if err := checkSubject(ctx, b, *o.Subject); err != nil {
 			return Stored{}, err
 		}
 	}

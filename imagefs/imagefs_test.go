@@ -98,6 +98,7 @@ func TestMerge(t *testing.T) {
 		{"parents that are not listed", [][]byte{of(text("a/b/c"))}, []string{"a/", "a/b/", "a/b/c: a/b/c"}},
 		{"the root", [][]byte{of(build.Dir("."), text("a"))}, []string{"./", "a: a"}},
 		{"an absolute name", [][]byte{of(text("/a"), text("./b"))}, []string{"a: /a", "b: ./b"}},
+		{"a slash too many", [][]byte{of(build.File{Name: "a//", Type: tar.TypeDir}, text("a/b"))}, []string{"a/", "a/b: a/b"}},
 		{"the last of one name", [][]byte{of(build.Text("a", "1"), build.Text("a", "2"))}, []string{"a: 2"}},
 		{"an upper file", [][]byte{of(build.Text("a", "1")), of(build.Text("a", "2"))}, []string{"a: 2"}},
 		{"an empty file", [][]byte{of(build.Text("a", ""))}, []string{"a"}},

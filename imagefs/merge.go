@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/internal/tarx"
 )
 
 // A node is one path of the tree. Hard links are nodes that share an inode.
@@ -169,7 +170,7 @@ func (m *merger) add(f *member) error {
 
 // link makes a further name of a file that is in the tree already.
 func (m *merger) link(parent *node, name string, f *member) error {
-	clean, err := cleanName(f.linkname)
+	clean, err := tarx.MemberName(f.linkname)
 	if err != nil {
 		return err
 	}

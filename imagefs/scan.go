@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"path"
 	"strings"
 	"time"
 
@@ -165,7 +164,7 @@ func (w interned) member(h *tar.Header) (member, error) {
 			m.pax[w.word(key)] = value
 		}
 	}
-	name, err := cleanName(h.Name)
+	name, err := tarx.MemberName(h.Name)
 	m.name = name
 	return m, err
 }
@@ -177,35 +176,4 @@ func (m *member) cost() int {
 		n += memberCost + len(key) + len(value)
 	}
 	return n
-}
-
-// cleanName is the path from the root that a name in a layer means; "" is the
-// root. An absolute one starts there too; one that leads out is ErrRefused.
-func cleanName(name string) (string, error) {
-	clean := strings.TrimSuffix(strings.TrimPrefix(name, "./"), "/")
-	if !isClean(clean) {
-		clean = path.Clean(strings.TrimLeft(name, "/"))
-	}
-	switch {
-	case name == "":
-		return "", content.Errorf(content.ErrCorrupt, "a member has no name")
-	case clean == ".":
-		return "", nil
-	case clean == "..", strings.HasPrefix(clean, "../"):
-		return "", content.Errorf(content.ErrRefused, "the name %q leads out of the root", name)
-	}
-	return clean, nil
-}
-
-// isClean says that a path is as path.Clean would leave it, and leads nowhere but
-// down.
-func isClean(name string) bool {
-	after := byte('/')
-	for i := range len(name) {
-		if after == '/' && (name[i] == '/' || name[i] == '.') {
-			return false // or begins with a dot, which is looked at more closely
-		}
-		after = name[i]
-	}
-	return name != ""
 }

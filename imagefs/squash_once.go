@@ -123,7 +123,7 @@ func (o *onePass) member(m *member, r io.Reader) error {
 		_, err := io.CopyBuffer(o.w, r, o.buf)
 		return err
 	case m.kind == tar.TypeLink && !hidden:
-		if target, err := cleanName(m.linkname); err == nil && o.skipped[target] {
+		if target, err := tarx.MemberName(m.linkname); err == nil && o.skipped[target] {
 			return errTwice // a hidden file has a name that is not
 		}
 	}

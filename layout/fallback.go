@@ -1,7 +1,6 @@
 package layout
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -166,7 +165,7 @@ func (tx *Tx) writeList(ctx context.Context, tag string, edit *listEdit) (Entry,
 		_, err := tx.Untag(tag)
 		return Entry{}, err
 	}
-	index.Set("manifests", joinArray(kept))
+	index.Set("manifests", rawjson.Array(kept))
 	data := index.Bytes()
 	if limit := tx.l.Limits().Index; int64(len(data)) > limit {
 		return Entry{}, content.Errorf(content.ErrRefused, "the list of referrers would be over the limit of %d bytes", limit)
@@ -282,17 +281,4 @@ func digestOf(raw json.RawMessage) content.Digest {
 		return content.Digest(raw)
 	}
 	return d.Digest
-}
-
-func joinArray(items []json.RawMessage) json.RawMessage {
-	var b bytes.Buffer
-	b.WriteByte('[')
-	for i, item := range items {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.Write(item)
-	}
-	b.WriteByte(']')
-	return b.Bytes()
 }

@@ -177,7 +177,8 @@ func (c *collector) keepWith(ctx context.Context, kept, others []unreached, coun
 	}), nil
 }
 
-// remove removes blobs. What changed since it was judged is somebody's, and stays.
+// remove removes blobs. What changed since it was judged is somebody's, and stays with
+// what it reaches, which goes later: a writer has just begun to rely on it.
 func (c *collector) remove(ctx context.Context, gone []unreached) error {
 	if len(gone) == 0 {
 		return nil
@@ -188,13 +189,21 @@ func (c *collector) remove(ctx context.Context, gone []unreached) error {
 	if err := c.settleNames(); err != nil {
 		return err
 	}
-	for _, u := range gone {
+	for len(gone) > 0 {
+		u := gone[0]
+		gone = gone[1:]
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if !c.o.DryRun {
 			now, err := u.dir.root.Lstat(u.name)
-			if err != nil || durable.StampOf(now) != durable.StampOf(u.info) {
+			if err != nil {
+				continue
+			}
+			if durable.StampOf(now) != durable.StampOf(u.info) {
+				if gone, err = c.keepWith(ctx, []unreached{u}, gone, &c.report.KeptByLease); err != nil {
+					return err
+				}
 				continue
 			}
 			if err := u.dir.root.Remove(u.name); err != nil {

@@ -47,14 +47,19 @@ func (a *ahead) fill(r io.Reader) {
 		if buf == nil {
 			buf = make([]byte, aheadChunk)
 		}
-		n, err := io.ReadFull(r, buf[:aheadChunk])
+		// Not io.ReadFull, which says of a short last chunk what r may say of a stream that
+		// is cut off.
+		n, err := 0, error(nil)
+		for n < aheadChunk && err == nil {
+			var more int
+			more, err = r.Read(buf[n:aheadChunk])
+			n += more
+		}
 		if n > 0 {
 			a.full <- buf[:n] // never blocks: there are no more chunks than it holds
 		}
 		if err != nil {
-			if a.fail = err; err == io.ErrUnexpectedEOF {
-				a.fail = io.EOF // ReadFull's word for a short last chunk
-			}
+			a.fail = err
 			return
 		}
 	}

@@ -22,7 +22,8 @@ type Options struct {
 //
 // Each source layer that an edit touches is read once and proven meanwhile, digest and
 // diffID; once more if it turns out that a hard link leads to a file that an edit drops.
-// Layers that no edit touches are not read. Without edits, or with edits that
+// Layers that no edit touches are not read, and all that root leads to is kept from gc
+// until b is closed. Without edits, or with edits that
 // change nothing, the report's Entry is root.
 func Apply(ctx context.Context, b *layout.Batch, root layout.Entry, edits []Edit, o Options) (*Report, error) {
 	job := &Job{Source: o.Source, Batch: b, Limits: o.Limits.WithDefaults(), Report: &Report{Old: root.Digest, Images: []ImageReport{}, Layers: []LayerReport{}}, spelled: spellings{}}
@@ -48,13 +49,6 @@ func Apply(ctx context.Context, b *layout.Batch, root layout.Entry, edits []Edit
 	}
 	if err := tree.write(ctx); err != nil {
 		return nil, err
-	}
-	for len(job.then) > 0 {
-		next := job.then[0]
-		job.then = job.then[1:]
-		if err := next(ctx); err != nil {
-			return nil, err
-		}
 	}
 	return job.report(tree)
 }

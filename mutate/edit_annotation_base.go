@@ -77,10 +77,11 @@ func parseBase(value string, env FlagEnv) (AnnotateBase, error) {
 		}
 		return AnnotateBase{name, d}, checkText(name)
 	}
-	_, found, err := env.Resolve(value)
+	base, err := env.base(value)
 	if err != nil {
 		return AnnotateBase{}, err
 	}
+	found := base.Descriptor
 	name := layout.Entry{Descriptor: found}.Name()
 	if name == "" {
 		return AnnotateBase{}, content.Errorf(content.ErrInvalid, "%s has no name: say NAME,%s", value, found.Digest)

@@ -202,3 +202,12 @@ func TestFlagsAreWhole(t *testing.T) {
 		seen[f.Name] = true
 	}
 }
+
+// TestFlagsAlone parses what needs a layout where there is none.
+func TestFlagsAlone(t *testing.T) {
+	for _, text := range []string{"annotation-base :v1", "time set=1,base=:v1", "to-oci-referrers "} {
+		if _, err := tryFlag(text, mutate.FlagEnv{}); !errors.Is(err, content.ErrUnsupported) {
+			t.Errorf("%s: got %v", text, err)
+		}
+	}
+}

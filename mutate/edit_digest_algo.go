@@ -12,7 +12,8 @@ import (
 // layers. No byte of a layer changes, but each is read, to be hashed.
 //
 // Every descriptor changes, and so every manifest; config, history, diffIDs, created
-// and annotations stay. A diffID keeps its algorithm.
+// and annotations stay. A diffID keeps its algorithm, and attestations of BuildKit and
+// absent children of an index stay as they are.
 type SetDigestAlgorithm struct{ Algorithm digest.Algorithm }
 
 // Image has the blobs of an image named so.

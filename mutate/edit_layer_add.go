@@ -95,7 +95,11 @@ func (c LayerAdd) layer(ctx context.Context, im *Image) (*Layer, error) {
 		if err != nil {
 			return nil, err
 		}
-		return KnownLayer(content.Descriptor{MediaType: mediaType, Digest: c.Digest, Size: size}, c.DiffID)
+		known := content.Descriptor{MediaType: mediaType, Digest: c.Digest, Size: size}
+		if err := im.Job.hold(ctx, known); err != nil {
+			return nil, err
+		}
+		return KnownLayer(known, c.DiffID)
 	}
 	l.DiffID = c.DiffID
 	return l, nil

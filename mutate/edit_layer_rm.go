@@ -12,6 +12,10 @@ import (
 // LayerRemove takes out a layer by its number, from 1 as the layers were before all
 // edits. Its history entry stays, marked as empty, with its time; its diffID goes. The
 // blob stays in the layout until gc. An image without such a layer is ErrNotFound.
+//
+// Other layers are not read: whiteouts of its files stay in them, and so do hard links to
+// its files, which then lead nowhere, so that no engine unpacks the image. What is
+// recorded of a base stays too.
 type LayerRemove struct{ Number int }
 
 // Image implements Change.

@@ -394,3 +394,30 @@ func TestSave(t *testing.T) {
 		t.Errorf("%s %v", data, err)
 	}
 }
+
+// TestNoDirectory puts nothing below a file that a layer has in the place of a directory
+// of a lower one.
+func TestNoDirectory(t *testing.T) {
+	l := layers(build.Layer{Files: []build.File{build.Dir("x"), build.Text("x/a", "a")}}, build.Layer{Files: []build.File{build.Text("x", "file")}})
+	for _, e := range []mutate.Edit{flagged(t, "whiteout", "/x/a"), flagged(t, "opaque", "/x"), flagged(t, "layer-add", "dir="+t.TempDir()+",dest=/x/y")} {
+		if _, err := tryApply(t, opened(t, l), e); !errors.Is(err, content.ErrInvalid) {
+			t.Errorf("%T: got %v", e.Change, err)
+		}
+	}
+}
+
+// TestDirectoryMadeAgain does not take what a directory held before it was removed, or
+// was a file for a while, for what it has now.
+func TestDirectoryMadeAgain(t *testing.T) {
+	old := build.Layer{Files: []build.File{build.Dir("x"), build.Dir("x/y"), build.Text("x/y/a", "a")}}
+	for name, upper := range map[string][]build.Layer{
+		"in one layer": {{Files: []build.File{build.Text(".wh.x", ""), build.Dir("x")}}},
+		"after a file": {{Files: []build.File{build.Text("x", "file")}}, {Files: []build.File{build.Dir("x")}}},
+		"implied":      {{Files: []build.File{build.Text(".wh.x", ""), build.Text("x/b", "b")}}},
+	} {
+		l := opened(t, layers(append([]build.Layer{old}, upper...)...))
+		if _, err := tryApply(t, l, flagged(t, "whiteout", "/x/y/a")); !errors.Is(err, content.ErrNotFound) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}

@@ -83,6 +83,9 @@ var toOCIReferrersFlag = Flag{
 	Usage: "make referrers of BuildKit's attestations, which leave the index, and of cosign's tags",
 	Bare:  true,
 	Parse: func(_ string, env FlagEnv) (Edit, error) {
+		if env.Layout == nil {
+			return Edit{}, content.Errorf(content.ErrUnsupported, "nothing says in which layout the tags are")
+		}
 		return Edit{On: Selector{All: true}, Change: ToReferrers{env.Layout}}, nil
 	},
 }

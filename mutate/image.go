@@ -73,7 +73,7 @@ func (im *Image) IsImage() bool { return im.Config != nil }
 func (im *Image) Index() *Index { return im.parent }
 
 // Result is the manifest's descriptor after the edits: digest, size and media type.
-// It is known to functions given to [Job.Then], and after Apply.
+// It is known after Apply.
 func (im *Image) Result() content.Descriptor {
 	if im.result == nil {
 		return im.Descriptor
@@ -104,14 +104,4 @@ func (im *Image) AddLayer(l *Layer, h *History) {
 	}
 	h.Layer = l
 	im.History = append(im.History, h)
-}
-
-// HistoryOf is the entry of a layer, or nil.
-func (im *Image) HistoryOf(l *Layer) *History {
-	for _, h := range im.History {
-		if h.Layer == l {
-			return h
-		}
-	}
-	return nil
 }

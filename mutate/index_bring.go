@@ -7,6 +7,26 @@ import (
 	"github.com/ocilayout/ocilayout/layout"
 )
 
+// hold keeps the members that are in the layout, with what they lead to, from a
+// concurrent gc, whatever becomes of the names that lead to them now.
+func (x *indexMaker) hold(ctx context.Context) error {
+	for _, m := range x.members {
+		for _, part := range append([]indexMember{m}, m.attestations...) {
+			if part.absent || part.from != nil && !sameLayout(x.dst, part.from) {
+				continue
+			}
+			there, err := x.batch.Exists(ctx, part.Descriptor)
+			if err == nil && !there {
+				err = content.AtDigest(part.Digest, content.Errorf(content.ErrMissing, "was removed meanwhile"))
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // bringAll stages what lies in other layouts, one layout after the other.
 func (x *indexMaker) bringAll(ctx context.Context) error {
 	roots := map[*layout.Reader][]content.Descriptor{}

@@ -85,7 +85,7 @@ func (old *oldIndex) with(members []indexMember) ([]byte, string, error) {
 			list = append(list, raw)
 		}
 	}
-	old.raw.Set("manifests", arrayOf(append(list, fresh...)))
+	old.raw.Set("manifests", rawjson.Array(append(list, fresh...)))
 	return old.raw.Bytes(), old.desc.MediaType, nil
 }
 

@@ -1,7 +1,6 @@
 package mutate
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"maps"
@@ -61,6 +60,9 @@ func (x *indexMaker) make(ctx context.Context, encode func() (data []byte, media
 		if err != nil {
 			return err
 		}
+	}
+	if err := x.hold(ctx); err != nil {
+		return err
 	}
 	data, mediaType, err := encode()
 	if err != nil {
@@ -194,18 +196,5 @@ func membersArray(members []indexMember) json.RawMessage {
 			list = append(list, a.raw)
 		}
 	}
-	return arrayOf(list)
-}
-
-func arrayOf(list []json.RawMessage) json.RawMessage {
-	var b bytes.Buffer
-	b.WriteByte('[')
-	for i, raw := range list {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.Write(raw)
-	}
-	b.WriteByte(']')
-	return b.Bytes()
+	return rawjson.Array(list)
 }

@@ -21,7 +21,6 @@ type Job struct {
 	// Report is what will be returned.
 	Report *Report
 
-	then    []func(ctx context.Context) error
 	hopes   []hope
 	lists   map[content.Digest]map[string]lowerFile
 	spelled spellings
@@ -38,6 +37,17 @@ func (f fetcher) Fetch(ctx context.Context, d content.Descriptor) (io.ReadCloser
 	return rc, err
 }
 
+// hold keeps a blob of the layout from a concurrent gc until the batch is closed, since
+// the result may lead to it, whatever becomes of the names of what it is read from. A
+// job that only reads has no batch.
+func (j *Job) hold(ctx context.Context, d content.Descriptor) error {
+	if j.Batch == nil {
+		return nil
+	}
+	_, err := j.Batch.Exists(ctx, d)
+	return err
+}
+
 // Warn adds a warning, once.
 func (j *Job) Warn(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
@@ -48,11 +58,6 @@ func (j *Job) Warn(format string, args ...any) {
 	}
 	j.Report.Warnings = append(j.Report.Warnings, text)
 }
-
-// Then has f called when all images and indexes are written, so that their results
-// are known, in the order of the calls of Then. It may push blobs, and add to
-// Report.Referrers what [Save] is to list.
-func (j *Job) Then(f func(ctx context.Context) error) { j.then = append(j.then, f) }
 
 // A hope is a warning that is given unless something is found in a layer.
 type hope struct {

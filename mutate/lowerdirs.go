@@ -55,7 +55,7 @@ func (im *Image) lowerDir(ctx context.Context, dir string) (*tar.Header, error) 
 		switch {
 		case ok && f.implied:
 			found = newDir(dir)
-			if !hidden(files, dir) {
+			if _, gone := files[whiteoutKey(dir)]; !gone && !hidden(files, dir) {
 				continue
 			}
 			return found, nil
@@ -73,14 +73,16 @@ func (im *Image) lowerDir(ctx context.Context, dir string) (*tar.Header, error) 
 	return found, nil
 }
 
-// hidden says whether a directory above dir is hidden.
+// hidden says whether a directory above dir is hidden, or is something else.
 func hidden(files map[string]lowerFile, dir string) bool {
 	for up := path.Dir(dir); ; up = path.Dir(up) {
-		if f, ok := files[up]; ok && f.header == nil && !f.implied {
+		if f, ok := files[up]; ok && !f.implied && (f.header == nil || f.header.Typeflag != tar.TypeDir) {
 			return true
 		}
-		if _, ok := files[opaqueKey(up)]; ok {
-			return true
+		for _, key := range []string{opaqueKey(up), whiteoutKey(up)} {
+			if _, ok := files[key]; ok {
+				return true
+			}
 		}
 		if up == "." {
 			return false
@@ -88,8 +90,10 @@ func hidden(files map[string]lowerFile, dir string) bool {
 	}
 }
 
-// opaqueKey is the key under which an opaque directory is noted.
-func opaqueKey(dir string) string { return "opaque " + dir }
+// opaqueKey and whiteoutKey are the keys under which marks are noted, which no path is:
+// a directory may be hidden and made again.
+func opaqueKey(dir string) string   { return "/opaque/" + dir }
+func whiteoutKey(dir string) string { return "/whiteout/" + dir }
 
 // listed says what a layer has that matters to lowerDir. Each is read once.
 func (j *Job) listed(ctx context.Context, l *Layer) (map[string]lowerFile, error) {
@@ -114,19 +118,25 @@ func (j *Job) listed(ctx context.Context, l *Layer) (map[string]lowerFile, error
 	return files, nil
 }
 
-// note keeps directories and links, and what is hidden and not there again.
+// otherFile is what is neither a directory nor a link.
+var otherFile = lowerFile{header: &tar.Header{Typeflag: tar.TypeReg}}
+
+// note keeps what paths are, and what is hidden and not there again.
 func note(files map[string]lowerFile, m imagefs.Member) {
 	switch m.Type() {
 	case "opaque":
 		files[opaqueKey(m.Hides)] = lowerFile{}
 		return
 	case "whiteout":
+		files[whiteoutKey(m.Hides)] = lowerFile{}
 		if _, ok := files[m.Hides]; !ok {
 			files[m.Hides] = lowerFile{}
 		}
 		return
 	case "dir", "symlink":
 		files[m.Path] = lowerFile{header: m.Header()}
+	default:
+		files[m.Path] = otherFile
 	}
 	for dir := path.Dir(m.Path); dir != "."; dir = path.Dir(dir) {
 		if f, ok := files[dir]; ok && (f.implied || f.header != nil) {

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"path"
 	"strings"
 
 	"github.com/ocilayout/ocilayout/content"
@@ -166,32 +165,13 @@ func checkHeader(h *tar.Header) error {
 	return nil
 }
 
-// cleanName is the path from the root that a name in a layer means; "." is the root.
-// An absolute one starts there too; one that leads out is ErrRefused.
+// cleanName is [tarx.MemberName], but that the root is ".".
 func cleanName(name string) (string, error) {
-	clean := strings.TrimSuffix(strings.TrimPrefix(name, "./"), "/")
-	if !isClean(clean) {
-		clean = path.Clean(strings.TrimLeft(name, "/"))
+	clean, err := tarx.MemberName(name)
+	if clean == "" && err == nil {
+		clean = "."
 	}
-	switch {
-	case name == "":
-		return "", content.Errorf(content.ErrCorrupt, "a member has no name")
-	case clean == "..", strings.HasPrefix(clean, "../"):
-		return "", content.Errorf(content.ErrRefused, "the name %.200q leads out of the root", name)
-	}
-	return clean, nil
-}
-
-// isClean says that a path is as path.Clean would leave it, and leads nowhere but down.
-func isClean(name string) bool {
-	after := byte('/')
-	for i := range len(name) {
-		if after == '/' && (name[i] == '/' || name[i] == '.') {
-			return false // or begins with a dot, which is looked at more closely
-		}
-		after = name[i]
-	}
-	return name != "" && after != '/'
+	return clean, err
 }
 
 // isZero says whether b is all zeros.

@@ -72,8 +72,7 @@ func setArray(o *rawjson.Object, key string, elements [][]byte) {
 			return
 		}
 	}
-	joined := append([]byte{'['}, bytes.Join(elements, []byte{','})...)
-	o.Set(key, append(joined, ']'))
+	o.Set(key, rawjson.Array(elements))
 }
 
 // setString gives o a string, unless it has it.

@@ -39,7 +39,7 @@ type LayerReport struct {
 	New     content.Digest `json:"new,omitempty"`
 	DiffID  content.Digest `json:"diffID,omitempty"`
 	Size    int64          `json:"size"`
-	Members int            `json:"members"`           // that it has now
+	Members int            `json:"members"`           // that it has now; 0 of one that is only compressed or named otherwise
 	Dropped int            `json:"dropped,omitempty"` // members that it had
 }
 

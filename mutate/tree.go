@@ -65,6 +65,9 @@ func (l *loader) child(ctx context.Context, raw []byte, parent *Index, depth int
 	if err != nil {
 		return nil, err
 	}
+	if err := l.job.hold(ctx, d); err != nil {
+		return nil, err
+	}
 	c := &Child{Descriptor: d, Entry: entry}
 	if parent != nil && (!content.HasEdges(d.MediaType) || content.IsRetired(d.MediaType) || content.IsAttestation(d)) {
 		return c, nil
@@ -134,6 +137,14 @@ func (l *loader) image(ctx context.Context, c *Child, data []byte, m content.Man
 	}
 	if err := im.loadLayers(); err != nil {
 		return nil, content.At("layers", err)
+	}
+	for _, d := range m.Layers {
+		if err := l.job.hold(ctx, d); err != nil {
+			return nil, err
+		}
+	}
+	if err := l.job.hold(ctx, im.loaded.config); err != nil {
+		return nil, err
 	}
 	if m.IsImage() {
 		if err := l.config(ctx, im); err != nil {

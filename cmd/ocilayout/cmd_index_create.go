@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/ocilayout/ocilayout/layout"
 	"github.com/ocilayout/ocilayout/mutate"
 )
 
@@ -41,21 +42,15 @@ func indexCreateCommand() *command {
 			if o.Subject, err = e.subjectOf(ctx, ref, subject); err != nil {
 				return nil, err
 			}
-			sources, err := e.sources(ctx, args[1:])
+			var made mutate.IndexReport
+			err = e.joining(ctx, args, func(dst *layout.Layout, name string, sources []layout.Source) (err error) {
+				made, err = mutate.CreateIndex(ctx, dst, name, sources, o)
+				return err
+			})
 			if err != nil {
 				return nil, err
 			}
-			defer closing(sources, &err)
-			dst, name, err := e.destination(ctx, args[0])
-			if err != nil {
-				return nil, err
-			}
-			defer closing(dst, &err)
-			report, err := mutate.CreateIndex(ctx, dst, name, sources, o)
-			if err != nil {
-				return nil, err
-			}
-			return indexReport{report}, nil
+			return indexReport{made}, nil
 		},
 	}
 }

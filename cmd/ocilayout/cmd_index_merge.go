@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/ocilayout/ocilayout/layout"
 	"github.com/ocilayout/ocilayout/mutate"
 )
 
@@ -44,21 +45,15 @@ func indexMergeCommand() *command {
 			if _, err := newName(args[0]); err != nil {
 				return nil, err
 			}
-			sources, err := e.sources(ctx, args[1:])
+			var made mutate.MergeReport
+			err = e.joining(ctx, args, func(dst *layout.Layout, name string, sources []layout.Source) (err error) {
+				made, err = mutate.MergeIndex(ctx, dst, name, sources, o)
+				return err
+			})
 			if err != nil {
 				return nil, err
 			}
-			defer closing(sources, &err)
-			dst, name, err := e.destination(ctx, args[0])
-			if err != nil {
-				return nil, err
-			}
-			defer closing(dst, &err)
-			report, err := mutate.MergeIndex(ctx, dst, name, sources, o)
-			if err != nil {
-				return nil, err
-			}
-			return mergeReport{report}, nil
+			return mergeReport{made}, nil
 		},
 	}
 }

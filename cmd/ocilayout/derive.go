@@ -103,7 +103,11 @@ func (d derived) Tables() []render.Table {
 	}
 	layers := render.Table{Header: []string{"OLD LAYER", "NEW LAYER", "SIZE", "FILES"}}
 	for _, l := range d.Layers {
-		layers.Rows = append(layers.Rows, []string{content.Short(l.Old), content.Short(l.New), render.Size(l.Size), strconv.Itoa(l.Members)})
+		files := strconv.Itoa(l.Members)
+		if l.Members == 0 && l.Old != "" && l.New != "" {
+			files = "" // it was not looked into
+		}
+		layers.Rows = append(layers.Rows, []string{content.Short(l.Old), content.Short(l.New), render.Size(l.Size), files})
 	}
 	for _, t := range []render.Table{images, layers} {
 		if len(t.Rows) > 0 {

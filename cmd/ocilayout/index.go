@@ -79,6 +79,21 @@ func newName(arg string) (layout.Reference, error) {
 	return ref, err
 }
 
+// joining opens what LAYOUT:NAME REF... mean, for join to make an index of.
+func (e *env) joining(ctx context.Context, args []string, join func(dst *layout.Layout, name string, sources []layout.Source) error) (err error) {
+	sources, err := e.sources(ctx, args[1:])
+	if err != nil {
+		return err
+	}
+	defer closing(sources, &err)
+	dst, name, err := e.destination(ctx, args[0])
+	if err != nil {
+		return err
+	}
+	defer closing(dst, &err)
+	return join(dst, name, sources)
+}
+
 // subjectOf finds what a new index refers to; nil if that is "". One that begins with
 // ":" or "@" is in the layout of the index.
 func (e *env) subjectOf(ctx context.Context, index layout.Reference, arg string) (_ *content.Descriptor, err error) {

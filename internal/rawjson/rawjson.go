@@ -152,6 +152,18 @@ func Marshal(v any) (json.RawMessage, error) {
 	return bytes.TrimRight(b.Bytes(), "\n"), nil
 }
 
+// Array is an array of the elements, each as it is spelled.
+func Array[T ~[]byte](elements []T) json.RawMessage {
+	b := json.RawMessage{'['}
+	for i, element := range elements {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, element...)
+	}
+	return append(b, ']')
+}
+
 // EachMember calls f with every key of the object that data is, without escapes,
 // and with the bytes of its value: slices of data mostly, which f must not change.
 // An error of f ends it. data must be valid JSON; what is no object has no members.

@@ -24,6 +24,38 @@ func CleanName(name string) (string, error) {
 	return path.Clean(name), nil
 }
 
+// MemberName is the path from the root of an image that a name in a layer means; "" is
+// the root. Unlike in other archives an absolute one starts there too. One that leads
+// out is content.ErrRefused, an empty one content.ErrCorrupt.
+func MemberName(name string) (string, error) {
+	clean := strings.TrimSuffix(strings.TrimPrefix(name, "./"), "/")
+	if !isClean(clean) {
+		clean = path.Clean(strings.TrimLeft(name, "/"))
+	}
+	switch {
+	case name == "":
+		return "", content.Errorf(content.ErrCorrupt, "a member has no name")
+	case clean == ".":
+		return "", nil
+	case clean == "..", strings.HasPrefix(clean, "../"):
+		return "", content.Errorf(content.ErrRefused, "the name %s leads out of the root", quote(name))
+	}
+	return clean, nil
+}
+
+// isClean says that a path is as path.Clean would leave it, and leads nowhere but down.
+// It is quick, for there are millions.
+func isClean(name string) bool {
+	after := byte('/')
+	for i := range len(name) {
+		if after == '/' && (name[i] == '/' || name[i] == '.') {
+			return false // or begins with a dot, which is looked at more closely
+		}
+		after = name[i]
+	}
+	return after != '/'
+}
+
 // nameFault says what is wrong with a name, or nothing.
 func nameFault(name string) string {
 	switch {

@@ -151,3 +151,22 @@ func FuzzCleanName(f *testing.F) {
 		}
 	})
 }
+
+func TestMemberName(t *testing.T) {
+	for name, want := range map[string]string{
+		"a/b": "a/b", "./a/b/": "a/b", "/a": "a", "//a": "a", "a//b": "a/b", "a//": "a", "a///": "a", ".//a": "a", "a/../b": "b", "a/.": "a",
+		"./": "", ".": "", "/": "", ".//": "", "a/..": "", ".a": ".a", "a/.b": "a/.b", "..a": "..a", "a.": "a.",
+	} {
+		if got, err := tarx.MemberName(name); got != want || err != nil {
+			t.Errorf("%q: %q, %v, want %q", name, got, err, want)
+		}
+	}
+	for _, name := range []string{"..", "../a", "/../a", "a/../..", "./../a", "a/../../b/"} {
+		if got, err := tarx.MemberName(name); !errors.Is(err, content.ErrRefused) {
+			t.Errorf("%q: %q, %v", name, got, err)
+		}
+	}
+	if _, err := tarx.MemberName(""); !errors.Is(err, content.ErrCorrupt) {
+		t.Errorf("no name: %v", err)
+	}
+}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/internal/durable"
+	"github.com/ocilayout/ocilayout/internal/tarx"
 )
 
 const (
@@ -175,7 +176,7 @@ func umociChanges(dir string, s state) (*changes, error) {
 	}
 	c := &changes{}
 	for _, d := range deltas {
-		name, err := memberName(d.Path())
+		name, err := tarx.MemberName(d.Path())
 		if err != nil {
 			return nil, content.At(path, err)
 		}

@@ -106,7 +106,7 @@ func isVerdict(err error) bool {
 
 // member writes one member of a layer.
 func (e *extractor) member(h *tar.Header, r io.Reader) error {
-	name, err := memberName(h.Name)
+	name, err := tarx.MemberName(h.Name)
 	if err != nil {
 		return err
 	}

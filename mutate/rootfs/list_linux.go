@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/internal/tarx"
 )
 
 // listHead is the first line of a list of files. The rest is a record for each, in
@@ -78,7 +79,7 @@ func decodeList(data []byte) ([]file, error) {
 
 // follows says whether a path may come after another one.
 func follows(before, name string) bool {
-	clean, err := memberName(name)
+	clean, err := tarx.MemberName(name)
 	return err == nil && clean == name && comparePaths(before, name) < 0 && !strings.Contains(name, "\x00")
 }
 

@@ -179,22 +179,6 @@ func readlinkat(fd int, name string) (string, error) {
 	}
 }
 
-// memberName is the path from the root that a name in a layer means; "" is the
-// root. An absolute one starts there too; one that leads out is ErrRefused.
-func memberName(name string) (string, error) {
-	if name == "" {
-		return "", content.Errorf(content.ErrCorrupt, "a member has no name")
-	}
-	clean := path.Clean(strings.TrimLeft(name, "/"))
-	switch {
-	case clean == ".":
-		return "", nil
-	case clean == "..", strings.HasPrefix(clean, "../"):
-		return "", content.Errorf(content.ErrRefused, "the name %q leads out of the root", name)
-	}
-	return clean, nil
-}
-
 // isGone says that an error means that nothing is there.
 func isGone(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)

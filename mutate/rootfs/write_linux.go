@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/internal/tarx"
 )
 
 // put calls create, once more if something is in the way, which goes.
@@ -128,7 +129,7 @@ func (e *extractor) symlink(p place, base string, h *tar.Header) error {
 }
 
 func (e *extractor) hardlink(p place, base string, h *tar.Header) error {
-	target, err := memberName(h.Linkname)
+	target, err := tarx.MemberName(h.Linkname)
 	if err != nil {
 		return err
 	}
