@@ -76,18 +76,25 @@ func openPlainDir(root *os.Root, name string) (*os.Root, error) {
 	return root.OpenRoot(name)
 }
 
-// namesIn lists what is in a directory. An error names it, and not the "." by which
-// it was opened.
+// namesIn lists what is in a directory; one that was removed since it was opened, as
+// a writer removes its own when it ends, has nothing in it. An error names the
+// directory, and not the "." by which it was opened.
 func namesIn(root *os.Root) ([]string, error) {
 	f, err := root.Open(".")
-	if err != nil {
-		if at := (*fs.PathError)(nil); errors.As(err, &at) {
-			at.Path = root.Name()
+	if err == nil {
+		var names []string
+		names, err = f.Readdirnames(-1)
+		if err = errors.Join(err, f.Close()); err == nil {
+			return names, nil
 		}
-		return nil, err
 	}
-	names, err := f.Readdirnames(-1)
-	return names, errors.Join(err, f.Close())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if at := (*fs.PathError)(nil); errors.As(err, &at) {
+		at.Path = root.Name()
+	}
+	return nil, err
 }
 
 // unreached is a blob that no entry reaches, as it was when it was judged.
