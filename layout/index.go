@@ -73,8 +73,10 @@ func digestHash(d content.Digest) uint32 {
 // with wants, it is good for finding those entries alone.
 func readIndex(src io.ReaderAt, size int64, limits content.Limits, visit visitor, wants filter) (*Index, error) {
 	x := &Index{src: src, size: size, fields: map[string]json.RawMessage{}, open: -1, end: -1, types: map[string]string{}, visit: visit, wants: wants}
-	s := newScanner(io.NewSectionReader(src, 0, size), size, limits)
-	defer s.stop()
+	s := newScanner(io.NewSectionReader(src, 0, size), limits)
+	if size < int64(len(s.buf)) {
+		s.buf = s.buf[:max(size, 16)]
+	}
 	if err := s.want('{'); err != nil {
 		return nil, err
 	}

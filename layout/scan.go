@@ -16,77 +16,55 @@ import (
 // whole grammar: what it takes, encoding/json takes too.
 //
 // A value is stepped over inside the window. Where the window ends within it, the
-// next one is brought, with what is not consumed in front, and the value begun
-// again; values are small beside the window, so that little is read twice. Windows
-// take turns: one is filled while the other is looked at.
+// window is refilled, and grown if the value fills it, and the value begun again;
+// values are small beside the window, so that little is read twice.
 type scanner struct {
-	ahead *ahead
+	r     io.Reader
 	buf   []byte
 	pos   int   // next byte to look at
 	end   int   // bytes in buf
-	base  int64 // offset of buf[0] in the file, or below 0 before its beginning
+	base  int64 // offset of buf[0] in the file
 	eof   bool
 	max   int64 // largest file
 	depth int   // deepest nesting inside a value
 }
 
-const (
-	scanWindow = 128 << 10
-	// scanRoom is how much of a window is kept for what the one before leaves.
-	scanRoom = 4 << 10
-)
+const scanWindow = 128 << 10
 
 // errShort says that the window ends within a value.
 var errShort = errors.New("window ends")
 
-// newScanner reads r, which is size bytes long as far as anybody knows. The caller
-// calls stop.
-func newScanner(r io.Reader, size int64, limits content.Limits) *scanner {
-	first := min(max(size, 16), scanWindow)
-	return &scanner{ahead: newAhead(r), buf: make([]byte, first), max: limits.Index, depth: limits.Depth}
+func newScanner(r io.Reader, limits content.Limits) *scanner {
+	return &scanner{r: r, buf: make([]byte, scanWindow), max: limits.Index, depth: limits.Depth}
 }
 
-func (s *scanner) stop() { s.ahead.stop() }
-
-// fill brings more of the file behind what is not consumed.
+// fill moves what is not consumed to the front of the window and reads more.
 func (s *scanner) fill() error {
 	if s.eof {
 		return errTorn()
 	}
-	left := s.buf[s.pos:s.end]
-	at := s.base + int64(s.pos)
-	window, n, err := s.ahead.take()
-	switch {
-	case window == nil: // nothing was begun: this is the first
-		n, err = s.ahead.read(s.buf)
-		s.pos, s.end = 0, n
-	case len(left) <= scanRoom:
-		spare := s.buf
-		s.pos, s.end = scanRoom-copy(window[scanRoom-len(left):], left), scanRoom+n
-		s.buf = window
-		s.ahead.spare = spare
-	default:
-		grown := make([]byte, 2*len(left)+n)
-		s.pos, s.end = 0, copy(grown, left)
-		s.end += copy(grown[s.end:], window[scanRoom:scanRoom+n])
-		if err == nil {
-			n, err = s.ahead.read(grown[s.end:])
-			s.end += n
+	copy(s.buf, s.buf[s.pos:s.end])
+	s.base += int64(s.pos)
+	s.end -= s.pos
+	s.pos = 0
+	if s.end == len(s.buf) {
+		s.buf = append(s.buf, make([]byte, len(s.buf))...)
+	}
+	for s.end < len(s.buf) {
+		n, err := s.r.Read(s.buf[s.end:])
+		s.end += n
+		if s.base+int64(s.end) > s.max {
+			return content.Errorf(content.ErrRefused, "larger than the limit of %d bytes", s.max)
 		}
-		s.buf = grown
-		s.ahead.spare = window
+		if err == io.EOF {
+			s.eof = true
+			break
+		}
+		if err != nil {
+			return err
+		}
 	}
-	s.base = at - int64(s.pos)
-	if s.base+int64(s.end) > s.max {
-		return content.Errorf(content.ErrRefused, "larger than the limit of %d bytes", s.max)
-	}
-	if s.eof = err == io.EOF; s.eof {
-		return nil
-	}
-	if err == nil {
-		s.ahead.begin()
-	}
-	return err
+	return nil
 }
 
 func errTorn() error {
