@@ -61,7 +61,7 @@ func TestKilledCommands(t *testing.T) {
 	dir := filepath.Join(work, "killed")
 	stage(t, dir)
 	const writers = 8
-	rounds := amount(12, 250)
+	rounds := amount(12, 3000)
 	told := acknowledged{names: map[string]content.Digest{}}
 	first, err := names(filepath.Join(dir, "layout"))
 	if err != nil {
