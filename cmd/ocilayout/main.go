@@ -14,8 +14,6 @@ import (
 	"runtime/debug"
 	"syscall"
 	"time"
-
-	"github.com/ocilayout/ocilayout/cmd/ocilayout/internal/bigpages"
 )
 
 // grace is how long a command has to stop by itself once interrupted, such as one
@@ -31,7 +29,6 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage)
 	}
-	bigpages.Ask()
 	collectLater()
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

@@ -1,6 +1,0 @@
-//go:build !linux
-
-package bigpages
-
-// Ask does nothing here.
-func Ask() {}
