@@ -22,9 +22,9 @@ type Options struct {
 //
 // Each source layer that an edit touches is read once and proven meanwhile, digest and
 // diffID; once more if it turns out that a hard link leads to a file that an edit drops.
-// Layers that no edit touches are not read, and all that root leads to is kept from gc
-// until b is closed. Without edits, or with edits that
-// change nothing, the report's Entry is root.
+// Layers that no edit touches are not read, unless one below them goes (LayerRemove);
+// all that root leads to is kept from gc until b is closed. Without edits, or with edits
+// that change nothing, the report's Entry is root.
 func Apply(ctx context.Context, b *layout.Batch, root layout.Entry, edits []Edit, o Options) (*Report, error) {
 	job := &Job{Source: o.Source, Batch: b, Limits: o.Limits.WithDefaults(), Report: &Report{Old: root.Digest, Images: []ImageReport{}, Layers: []LayerReport{}}, spelled: spellings{}}
 	if job.Source == nil {

@@ -2,20 +2,23 @@ package mutate
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"slices"
 	"strconv"
 
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/imagefs"
 )
 
 // LayerRemove takes out a layer by its number, from 1 as the layers were before all
 // edits. Its history entry stays, marked as empty, with its time; its diffID goes. The
 // blob stays in the layout until gc. An image without such a layer is ErrNotFound.
 //
-// Other layers are not read: whiteouts of its files stay in them, and so do hard links to
-// its files, which then lead nowhere, so that no engine unpacks the image. What is
-// recorded of a base stays too.
+// Whiteouts of its files stay in the layers above. If there are any, all that are left
+// are read, since a hard link to one of its files would lead nowhere, and no engine
+// would unpack the image: that is ErrCorrupt. Layers that are absent or of unknown form
+// can't be looked at, which is a warning. What is recorded of a base stays.
 type LayerRemove struct{ Number int }
 
 // Image implements Change.
@@ -24,7 +27,7 @@ func (c LayerRemove) Image(_ context.Context, im *Image) error {
 	if i < 0 || c.Number == 0 {
 		return content.Errorf(content.ErrNotFound, "image has no layer %d", c.Number)
 	}
-	im.RemoveLayer(im.Layers[i])
+	im.takeOut(im.Layers[i])
 	return nil
 }
 
@@ -38,7 +41,7 @@ func (c LayerRemoveCreatedBy) Image(_ context.Context, im *Image) error {
 	found := false
 	for _, h := range im.History {
 		if h.Layer != nil && c.Regexp.MatchString(h.Raw.GetString("created_by")) {
-			im.RemoveLayer(h.Layer)
+			im.takeOut(h.Layer)
 			found = true
 		}
 	}
@@ -46,6 +49,25 @@ func (c LayerRemoveCreatedBy) Image(_ context.Context, im *Image) error {
 		im.Job.Warn("%s: no layer was created by what fits %q", im.Descriptor.Digest, c.Regexp)
 	}
 	return nil
+}
+
+// takeOut removes a layer, and has the links of those above looked at.
+func (im *Image) takeOut(l *Layer) {
+	im.bereft = im.bereft || l != im.Layers[len(im.Layers)-1]
+	im.RemoveLayer(l)
+}
+
+// checkLinks holds that no hard link leads to a file that is not there any more.
+func (im *Image) checkLinks(ctx context.Context, layers []imagefs.Layer) error {
+	if !im.bereft {
+		return nil
+	}
+	_, err := imagefs.Build(ctx, im.Job.Batch, layers, im.Job.Limits)
+	if errors.Is(err, content.ErrMissing) || errors.Is(err, content.ErrUnsupported) {
+		im.Job.Warn("%s: whether layers link to files of one that was taken out can't be said: %v", im.Descriptor.Digest, err)
+		return nil
+	}
+	return err
 }
 
 func layerRemoveFlags() []Flag {

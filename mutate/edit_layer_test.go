@@ -56,6 +56,30 @@ func TestLayerRemove(t *testing.T) {
 	}
 }
 
+// TestLayerRemoveLinks: without the file that a layer above links to nobody could
+// unpack the image.
+func TestLayerRemoveLinks(t *testing.T) {
+	l := layers(
+		build.Layer{Files: []build.File{build.Text("one", "1"), build.Text("two", "2")}},
+		build.Layer{Files: []build.File{build.Text("two", "2 again")}},
+		build.Layer{Files: []build.File{build.Hardlink("link", "one"), build.Hardlink("other", "two")}},
+	)
+	for _, flags := range [][]string{{"1"}, {"2", "1"}, {"1", "2"}} {
+		var edits []mutate.Edit
+		for _, n := range flags {
+			edits = append(edits, flagged(t, "layer-rm", n))
+		}
+		if _, err := tryApply(t, opened(t, l), edits...); !errors.Is(err, content.ErrCorrupt) || !strings.Contains(err.Error(), `"one"`) {
+			t.Errorf("without layers %v: %v", flags, err)
+		}
+	}
+	for _, n := range []string{"2", "3"} { // layer 1 has both files
+		if _, err := tryApply(t, opened(t, l), flagged(t, "layer-rm", n)); err != nil {
+			t.Errorf("without layer %s: %v", n, err)
+		}
+	}
+}
+
 func TestRecompress(t *testing.T) {
 	l := three()
 	before, ids := image(t, opened(t, l), l.Entries[0])

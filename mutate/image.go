@@ -51,6 +51,8 @@ type Image struct {
 
 	parent *Index
 	loaded imageState
+	// bereft says that layers may link to files of one that was taken out below them.
+	bereft bool
 	result *content.Descriptor
 }
 

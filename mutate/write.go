@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/imagefs"
 	"github.com/ocilayout/ocilayout/internal/rawjson"
 )
 
@@ -75,12 +76,17 @@ func (im *Image) write(ctx context.Context) error {
 			im.RemoveLayer(l)
 		}
 	}
+	var files []imagefs.Layer
 	for _, l := range im.Layers {
 		d := l.describe()
+		files = append(files, imagefs.Layer{Descriptor: d, DiffID: l.diffID()})
 		if err := im.Job.embed(ctx, l.Raw, d, im.DataMax); err != nil {
 			return err
 		}
 		layers = append(layers, im.Job.spelled.bytes(l.Raw))
+	}
+	if err := im.checkLinks(ctx, files); err != nil {
+		return err
 	}
 	config := im.loaded.config
 	config.MediaType = im.ConfigEntry.GetString("mediaType")
