@@ -30,6 +30,9 @@ type Options struct {
 	CAFile string
 	// CertFile and KeyFile are a client's certificate and its key, in PEM.
 	CertFile, KeyFile string
+	// Resolve says where "HOST:PORT", in lower case, is, in place of the name service
+	// and of a proxy: see ParseResolve. The name stays as it is in requests and for TLS.
+	Resolve map[string]netip.Addr
 	// AuthFile is the one file in which credentials are looked for, and stored by
 	// Login. "" means the environment's REGISTRY_AUTH_FILE, or else docker's
 	// config.json and then podman's auth.json.
@@ -107,20 +110,23 @@ func newClient(ctx context.Context, host string, credential auth.CredentialFunc,
 	c.auth = &auth.Client{
 		Client: hc, Cache: auth.NewCache(), Credential: credential, ClientID: "ocilayout",
 		Header:               http.Header{"User-Agent": {o.UserAgent}},
-		BlockedRealmPrefixes: realmBlocks(ctx, c.base.Hostname()),
+		BlockedRealmPrefixes: o.realmBlocks(ctx, &c.base),
 	}
 	return c, nil
 }
 
 // realmBlocks lists the addresses at which the token service of a registry may not
 // be: private ones if the registry itself is public. Names are looked up.
-func realmBlocks(ctx context.Context, host string) []netip.Prefix {
+func (o Options) realmBlocks(ctx context.Context, base *url.URL) []netip.Prefix {
+	host := base.Hostname()
 	if isLoopback(host) {
 		return []netip.Prefix{}
 	}
 	inside := auth.PrivateRealmPrefixes()
 	addrs := []netip.Addr{}
-	if ip, err := netip.ParseAddr(host); err == nil {
+	if ip, ok := o.Resolve[hostPort(base)]; ok {
+		addrs = append(addrs, ip)
+	} else if ip, err := netip.ParseAddr(host); err == nil {
 		addrs = append(addrs, ip)
 	} else {
 		ctx, stop := context.WithTimeout(ctx, 2*time.Second)
