@@ -64,7 +64,7 @@ func TestResolve(t *testing.T) {
 		}
 	}
 	to.Host = "other.example.org:" + port
-	if _, err := registry.Find(t.Context(), to, ro); !errors.Is(err, registry.ErrUnavailable) || !strings.Contains(err.Error(), "not other.example.org") {
+	if _, err := registry.Find(t.Context(), registry.NewSession(ro, nil), to); !errors.Is(err, registry.ErrUnavailable) || !strings.Contains(err.Error(), "not other.example.org") {
 		t.Errorf("a certificate for another name: %v", err)
 	}
 }
