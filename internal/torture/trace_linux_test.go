@@ -27,7 +27,7 @@ type call struct {
 	kind   string
 	name   string
 	path   string
-	path2  string // of a rename or link: the new name
+	path2  string // of a rename or link: the new name; of a tmpfile: what stands for one
 	flags  uint64 // of an open, unlink
 	offset int64  // of a write; -1 is where the file's position is
 	size   int64  // of a truncation
@@ -244,6 +244,9 @@ func (w *watcher) left(tid int, result int64) error {
 	w.clock++
 	c := &w.run.calls[n-1]
 	c.result, c.ended = result, w.clock
+	if c.name == "tmpfile" && result >= 0 {
+		c.path2 = fdPath(tid, uint64(result))
+	}
 	if w.run.hit != nil && w.run.hit.n == c.n {
 		c.result = -int64(w.fault.errno)
 		return setResult(tid, c.result)
@@ -263,6 +266,9 @@ func (w *watcher) describe(tid int, info syscallInfo) (c call, ok bool) {
 	switch info.nr {
 	case unix.SYS_OPENAT:
 		c.kind, c.name, c.path, c.flags = "open", "openat", w.pathAt(tid, a[0], a[1]), a[2]
+		if a[2]&unix.O_TMPFILE == unix.O_TMPFILE {
+			c.name = "tmpfile" // in the directory path
+		}
 	case unix.SYS_NEWFSTATAT:
 		c.kind, c.name, c.path = "stat", "newfstatat", w.pathAt(tid, a[0], a[1])
 	case unix.SYS_READ:
@@ -323,6 +329,10 @@ func (w *watcher) describe(tid int, info syscallInfo) (c call, ok bool) {
 // pathAt is the path that a call names relative to an open directory.
 func (w *watcher) pathAt(tid int, dirfd, name uint64) string {
 	path := cString(tid, name)
+	var fd uint64
+	if n, err := fmt.Sscanf(path, "/proc/self/fd/%d", &fd); n == 1 && err == nil {
+		return fdPath(tid, fd)
+	}
 	if filepath.IsAbs(path) {
 		return filepath.Clean(path)
 	}
