@@ -56,6 +56,7 @@ func TestScript(t *testing.T) {
 			"json-get": scriptJSONGet,
 			"json-env": scriptJSONEnv,
 			"registry": scriptRegistry,
+			"expand":   scriptExpand,
 		},
 	})
 }
@@ -107,6 +108,16 @@ func scriptRegistry(ts *testscript.TestScript, neg bool, args []string) {
 		reg.User, reg.Password = args[1], args[2]
 	}
 	ts.Setenv(args[0], reg.Host())
+}
+
+// scriptExpand puts the values of variables into files, for $NAME or ${NAME}.
+func scriptExpand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: expand FILE...")
+	}
+	for _, file := range args {
+		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(os.Expand(ts.ReadFile(file), ts.Getenv)), 0o644))
+	}
 }
 
 func scriptJSONEnv(ts *testscript.TestScript, neg bool, args []string) {
