@@ -178,11 +178,11 @@ func (r *Repository) tags(ctx context.Context) ([]string, error) {
 		}
 		d := &download{ctx: r.asPuller(ctx), repo: r, address: u}
 		data, err := d.all(r.c.o.Limits.Index)
-		if err == nil {
-			err = json.Unmarshal(data, &page)
-		}
 		if err != nil {
 			return nil, content.At(r.ref.Name(), fmt.Errorf("the list of tags: %w", err))
+		}
+		if err := json.Unmarshal(data, &page); err != nil {
+			return nil, content.At(r.ref.Name(), content.Errorf(content.ErrCorrupt, "the list of tags: %v", err))
 		}
 		for _, tag := range page.Tags {
 			if _, err := r.ref.WithTag(tag); err != nil {
