@@ -58,6 +58,15 @@ func (s *source) Fetch(ctx context.Context, d content.Descriptor) (io.ReadCloser
 	return repo.Fetch(ctx, d)
 }
 
+// FetchFrom opens a blob from an offset on: see content.FetcherFrom.
+func (s *source) FetchFrom(ctx context.Context, d content.Descriptor, offset int64) (io.ReadCloser, error) {
+	repo, err := s.home(d.Digest)
+	if err != nil {
+		return nil, err
+	}
+	return repo.FetchFrom(ctx, d, offset)
+}
+
 // manifest reads one, and notes what it leads to.
 func (s *source) manifest(ctx context.Context, d content.Descriptor) ([]byte, error) {
 	s.mu.Lock()

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -176,6 +177,19 @@ func (r *Repository) Fetch(ctx context.Context, target content.Descriptor) (io.R
 		return nil, r.at(target.Digest.String(), err)
 	}
 	return content.Verify(d, target), nil
+}
+
+// FetchFrom opens a blob from an offset on, unproven: see content.FetcherFrom. Of a
+// registry that sends it from its start what comes before is dropped.
+func (r *Repository) FetchFrom(ctx context.Context, target content.Descriptor, offset int64) (io.ReadCloser, error) {
+	if err := content.CheckDigest(target.Digest); err != nil {
+		return nil, err
+	}
+	d := &download{ctx: r.asPuller(ctx), repo: r, path: "blobs/" + target.Digest.String(), offset: offset}
+	if err := d.open(); err != nil {
+		return nil, errors.Join(r.at(target.Digest.String(), err), d.Close())
+	}
+	return d, nil
 }
 
 // Tags lists the tags of the repository, a thousand with each request.
