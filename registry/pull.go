@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/layout"
@@ -192,7 +191,7 @@ func (p *puller) referrers(ctx context.Context, asked map[content.Digest]bool) (
 		}
 		var own []content.Descriptor
 		for _, d := range found {
-			ok, err := p.isOf(ctx, d, subject)
+			ok, err := p.repo.isReferrer(ctx, p.src, d, subject)
 			if err != nil {
 				return nil, err
 			}
@@ -215,51 +214,23 @@ func (p *puller) referrers(ctx context.Context, asked map[content.Digest]bool) (
 	return all, p.bring(ctx, all...)
 }
 
-// isOf says whether a manifest names the subject. A list may claim what it likes, and
-// list what is gone.
-func (p *puller) isOf(ctx context.Context, d content.Descriptor, subject content.Digest) (bool, error) {
-	m, _, err := content.FetchManifest(ctx, p.src, d, p.repo.Limits())
-	if errors.Is(err, content.ErrNotFound) {
-		p.repo.c.o.Warn(p.repo.at(d.Digest.String(), content.Errorf(content.ErrMissing, "it is listed as a referrer and is not there")))
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	if m.Subject == nil || m.Subject.Digest != subject {
-		p.repo.c.o.Warn(p.repo.at(d.Digest.String(), content.Errorf(content.ErrCorrupt, "it is listed as a referrer of %s and is none", subject)))
-		return false, nil
-	}
-	return true, nil
-}
-
 // cosign brings what cosign made for any manifest that came.
 func (p *puller) cosign(ctx context.Context) error {
-	tags, err := p.repo.Tags(ctx)
-	if errors.Is(err, ErrDenied) || errors.Is(err, ErrUnauthorized) || errors.Is(err, content.ErrNotFound) {
-		p.repo.c.o.Warn(content.At(p.from.Name(), content.Errorf(ErrDenied, "its tags can't be listed, so what cosign signed under tags stays behind: %w", err)))
-		return nil
-	}
+	tags, err := p.repo.cosignTags(ctx)
 	if err != nil {
 		return err
 	}
-	bases := map[string]bool{}
-	for d := range p.src.known {
-		bases[layout.FallbackTag(d)] = true
-	}
-	for _, tag := range tags {
-		base, _, _ := strings.Cut(tag, ".")
-		if !bases[base] || !(layout.Summary{Name: tag}).IsCosignTag() {
-			continue
+	for _, subject := range slices.Sorted(maps.Keys(p.src.known)) {
+		for _, tag := range tags[layout.FallbackTag(subject)] {
+			d, err := p.root(ctx, tag)
+			if err != nil {
+				return err
+			}
+			if err := p.entry(ctx, d, tag); err != nil {
+				return err
+			}
+			p.report.Referrers++
 		}
-		d, err := p.root(ctx, tag)
-		if err != nil {
-			return err
-		}
-		if err := p.entry(ctx, d, tag); err != nil {
-			return err
-		}
-		p.report.Referrers++
 	}
 	return nil
 }

@@ -40,28 +40,31 @@ type Repository struct {
 func (r *Repository) Limits() content.Limits { return r.c.o.Limits }
 
 // asPuller and asPusher say beforehand what a token must allow, so that one is enough.
+// Only this registry's token service is told.
 func (r *Repository) asPuller(ctx context.Context) context.Context {
-	return auth.AppendScopes(ctx, auth.ScopeRepository(r.ref.Repository, auth.ActionPull))
+	return auth.AppendScopesForHost(ctx, r.c.base.Host, auth.ScopeRepository(r.ref.Repository, auth.ActionPull))
 }
 
 func (r *Repository) asPusher(ctx context.Context, from string) context.Context {
 	if from != "" && from != r.ref.Repository {
-		ctx = auth.AppendScopes(ctx, auth.ScopeRepository(from, auth.ActionPull))
+		ctx = auth.AppendScopesForHost(ctx, r.c.base.Host, auth.ScopeRepository(from, auth.ActionPull))
 	}
-	return auth.AppendScopes(ctx, auth.ScopeRepository(r.ref.Repository, auth.ActionPull, auth.ActionPush))
+	return auth.AppendScopesForHost(ctx, r.c.base.Host, auth.ScopeRepository(r.ref.Repository, auth.ActionPull, auth.ActionPush))
 }
 
 // url makes the address of path in the repository.
 func (r *Repository) url(path string) *url.URL { return r.c.url(r.ref.Repository + "/" + path) }
 
-// at puts the place in the registry in front of an error.
-func (r *Repository) at(point string, err error) error {
-	sep := ":"
+// name is a tag or digest with the host and repository.
+func (r *Repository) name(point string) string {
 	if strings.Contains(point, ":") {
-		sep = "@"
+		return r.ref.Name() + "@" + point
 	}
-	return content.At(r.ref.Name()+sep+point, err)
+	return r.ref.Name() + ":" + point
 }
+
+// at puts the place in the registry in front of an error.
+func (r *Repository) at(point string, err error) error { return content.At(r.name(point), err) }
 
 // Resolve finds what a tag or digest points to: one request. What the registry does
 // not have is ErrNotFound.

@@ -23,6 +23,8 @@ type Registry struct {
 	*httptest.Server
 	// NoReferrers leaves out the referrers API.
 	NoReferrers bool
+	// Sparse takes indexes whose children are not there.
+	Sparse bool
 	// User and Password, if set, are asked for by the basic scheme.
 	User, Password string
 	// Fault, if set, may answer a request in place of the registry.
@@ -33,6 +35,7 @@ type Registry struct {
 	uploads   int
 	requests  []string
 	presented []string
+	whole     int
 }
 
 type repo struct {
@@ -90,6 +93,13 @@ func (reg *Registry) Presented() []string {
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
 	return slices.Clone(reg.presented)
+}
+
+// Whole is how many uploads came to their end and were of other bytes than they said.
+func (reg *Registry) Whole() int {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	return reg.whole
 }
 
 // Manifest returns the manifest at a tag or digest, or nil.
@@ -189,6 +199,7 @@ func (reg *Registry) upload(w http.ResponseWriter, r *http.Request, name, _ stri
 		return
 	}
 	if d := q.Get("digest"); digest.FromBytes(body).String() != d || q.Get("state") != "x" {
+		reg.whole++
 		refuse(w, http.StatusBadRequest, "DIGEST_INVALID")
 		return
 	}
@@ -256,7 +267,7 @@ func (reg *Registry) take(w http.ResponseWriter, mediaType string, repo *repo, p
 		}
 	}
 	for _, child := range m.Manifests {
-		if _, ok := repo.manifests[child.Digest.String()]; !ok {
+		if _, ok := repo.manifests[child.Digest.String()]; !ok && !reg.Sparse {
 			refuse(w, http.StatusBadRequest, "MANIFEST_BLOB_UNKNOWN")
 			return
 		}
