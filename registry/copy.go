@@ -34,7 +34,7 @@ func Copy(ctx context.Context, s *Session, from, to Reference, o CopyOptions) (C
 	if from.Host == to.Host {
 		o.MountFrom = from.Repository
 	}
-	repo, err := s.Open(ctx, from)
+	repo, err := s.OpenToRead(ctx, from)
 	src := &remoteSource{Repository: repo, known: map[content.Digest][]byte{}}
 	p := newPusher(src, to.OrLatest(), o)
 	p.within = from.Name() == to.Name()

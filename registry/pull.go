@@ -62,11 +62,11 @@ type Found struct {
 }
 
 // Find reads the manifest that from means, or its tag latest if it has neither tag nor
-// digest, in one request. So one can know that it is there before anything is made
-// for it.
+// digest, in one request if no mirror is asked in vain. So one can know that it is there
+// before anything is made for it.
 func Find(ctx context.Context, s *Session, from Reference) (*Found, error) {
 	from = from.OrLatest()
-	repo, err := s.Open(ctx, from)
+	repo, err := s.OpenToRead(ctx, from)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +172,7 @@ func (p *puller) entry(ctx context.Context, d content.Descriptor, name string) e
 }
 
 func (p *puller) bring(ctx context.Context, roots ...content.Descriptor) error {
-	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: workers})
+	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: p.repo.c.o.workers()})
 	p.report.Add(done)
 	return content.At(p.from.Name(), err)
 }

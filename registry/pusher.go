@@ -284,7 +284,7 @@ func (p *pusher) send(ctx context.Context, work plan) error {
 	}
 	var mu sync.Mutex
 	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(workers)
+	group.SetLimit(p.repo.c.o.workers())
 	for _, d := range work.blobs {
 		group.Go(func() error {
 			mounted, err := p.repo.upload(gctx, p.src, d, p.o.MountFrom)

@@ -41,10 +41,7 @@ func (r *Repository) Referrers(ctx context.Context, desc content.Descriptor, art
 	return fn(fit)
 }
 
-func (r *Repository) referrers(ctx context.Context, subject content.Digest) ([]content.Descriptor, error) {
-	if err := content.CheckDigest(subject); err != nil {
-		return nil, err
-	}
+func (r *Repository) ownReferrers(ctx context.Context, subject content.Digest) ([]content.Descriptor, error) {
 	if !r.lacks.Load() {
 		list, ok, err := r.askAPI(ctx, subject)
 		if err != nil {

@@ -12,6 +12,10 @@ import (
 	"github.com/ocilayout/ocilayout/content"
 )
 
+// sourceStalls is how many times longer than a registry the source of an upload may stand
+// still: it may be another registry, whose connections have watches of their own.
+const sourceStalls = 10
+
 // sendBlob sends body, which proves itself at its end and is closed. Its last byte is
 // sent only once it is proven, so that the registry never has all of a wrong one.
 func (r *Repository) sendBlob(ctx context.Context, target *url.URL, authorization string, body io.ReadCloser, d content.Descriptor) error {
@@ -72,13 +76,17 @@ type sending struct {
 	err error
 }
 
-// Read reads on. Meanwhile the registry waits for us, and at the end it may take its time.
+// Read reads on. Meanwhile it is the registry that waits, and at the end it may take its
+// time.
 func (s *sending) Read(p []byte) (int, error) {
-	s.watch.Stop()
+	s.watch.Reset(sourceStalls * s.stall)
 	n, err := s.r.Read(p)
 	if err == nil {
 		s.watch.Reset(s.stall)
-	} else if err != io.EOF {
+		return n, nil
+	}
+	s.watch.Stop()
+	if err != io.EOF {
 		s.mu.Lock()
 		s.err = err
 		s.mu.Unlock()

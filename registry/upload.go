@@ -20,6 +20,7 @@ func (r *Repository) upload(ctx context.Context, src content.Fetcher, d content.
 	if from == "" {
 		from = r.ref.Repository
 	}
+	from = r.c.prefix + from
 	for attempt := 0; ; attempt++ {
 		mounted, err = r.tryUpload(ctx, src, d, from)
 		var outside sourceError

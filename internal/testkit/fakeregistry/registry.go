@@ -36,6 +36,7 @@ type Registry struct {
 	requests  []string
 	presented []string
 	whole     int
+	hosts     []string
 }
 
 type repo struct {
@@ -102,6 +103,13 @@ func (reg *Registry) Whole() int {
 	return reg.whole
 }
 
+// Hosts lists what requests said is the registry's name.
+func (reg *Registry) Hosts() []string {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	return slices.Clone(reg.hosts)
+}
+
 // Manifest returns the manifest at a tag or digest, or nil.
 func (reg *Registry) Manifest(name, point string) []byte {
 	reg.mu.Lock()
@@ -144,6 +152,7 @@ func (r *repo) tagList() []string {
 func (reg *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	reg.mu.Lock()
 	reg.requests = append(reg.requests, r.Method+" "+r.URL.Path)
+	reg.hosts = append(reg.hosts, r.Host)
 	if auth := r.Header.Get("Authorization"); auth != "" {
 		reg.presented = append(reg.presented, auth)
 	}
