@@ -97,15 +97,16 @@ func FuzzAnswers(f *testing.F) {
 		defer stop()
 		ask := func(question string, do func(r *Repository) error) {
 			a.asked = 0
-			c, err := newClient(ctx, ref.Host, Options{Username: "u", Password: "p"}.credential(ref), Options{Pause: time.Nanosecond, Stall: time.Second})
+			s := NewSession(Options{Username: "u", Password: "p", Pause: time.Nanosecond, Stall: time.Second}, nil)
+			r, err := s.Open(ctx, ref)
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.auth.Client = &http.Client{
-				Transport:     &retry.Transport{Base: guard{&a}, Policy: func() retry.Policy { return policy{time.Nanosecond} }},
+			r.c.auth.Client = &http.Client{
+				Transport:     &retry.Transport{Base: guard{&a, func() {}}, Policy: func() retry.Policy { return policy{time.Nanosecond, maxRetries} }},
 				CheckRedirect: checkRedirect,
 			}
-			err = do(&Repository{c: c, ref: ref})
+			err = do(r)
 			if ctx.Err() != nil {
 				t.Fatalf("%s: does not end", question)
 			}

@@ -82,7 +82,7 @@ func AllTags(ctx context.Context, s *Session, ref Reference) ([]Want, error) {
 	if ref.Tag != "" || ref.Digest != "" {
 		return nil, content.Errorf(content.ErrInvalid, "%s is one image, and a repository is wanted: %s", ref, ref.Name())
 	}
-	repo, err := s.Open(ctx, ref)
+	repo, err := s.OpenToRead(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ type Found struct {
 // for it.
 func Find(ctx context.Context, s *Session, from Reference) (*Found, error) {
 	from = from.OrLatest()
-	repo, err := s.Open(ctx, from)
+	repo, err := s.OpenToRead(ctx, from)
 	if err != nil {
 		return nil, err
 	}

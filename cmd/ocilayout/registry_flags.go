@@ -47,6 +47,8 @@ func (f *registryFlags) flags() []cli.Flag {
 		text("cert-file", "`FILE` with the client's certificate, in PEM", &f.o.CertFile),
 		text("key-file", "`FILE` with the key of --"+f.side+"cert-file", &f.o.KeyFile),
 		f.resolve.flag(f.side+"resolve", f.about()+"connect to another address for a host and port: `HOST:PORT:ADDRESS`; names in requests and certificates stay"),
+		text("hosts-dir", "`DIR` with containerd's hosts.toml and certificates of registries, in place of the mirrors that this machine is set up for", &f.o.HostsDir),
+		text("registries-conf", "containers' registries.conf in `FILE`, in place of the same; an empty file for no mirrors", &f.o.RegistriesConf),
 		text("authfile", "`FILE` with credentials, as docker and podman write it", &f.o.AuthFile),
 		username,
 		toggle("password-stdin", "read the password from standard input", &f.password),

@@ -23,6 +23,8 @@ type Registry struct {
 	*httptest.Server
 	// NoReferrers leaves out the referrers API.
 	NoReferrers bool
+	// Sparse takes indexes whose children are not there.
+	Sparse bool
 	// User and Password, if set, are asked for by the basic scheme.
 	User, Password string
 	// Fault, if set, may answer a request in place of the registry.
@@ -33,6 +35,7 @@ type Registry struct {
 	uploads   int
 	requests  []string
 	presented []string
+	whole     int
 	hosts     []string
 	sent      int64
 }
@@ -92,6 +95,13 @@ func (reg *Registry) Presented() []string {
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
 	return slices.Clone(reg.presented)
+}
+
+// Whole is how many uploads came to their end and were of other bytes than they said.
+func (reg *Registry) Whole() int {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	return reg.whole
 }
 
 // Hosts lists what requests said is the registry's name.
@@ -208,6 +218,7 @@ func (reg *Registry) upload(w http.ResponseWriter, r *http.Request, name, _ stri
 		return
 	}
 	if d := q.Get("digest"); digest.FromBytes(body).String() != d || q.Get("state") != "x" {
+		reg.whole++
 		refuse(w, http.StatusBadRequest, "DIGEST_INVALID")
 		return
 	}
@@ -276,7 +287,7 @@ func (reg *Registry) take(w http.ResponseWriter, mediaType string, repo *repo, p
 		}
 	}
 	for _, child := range m.Manifests {
-		if _, ok := repo.manifests[child.Digest.String()]; !ok {
+		if _, ok := repo.manifests[child.Digest.String()]; !ok && !reg.Sparse {
 			refuse(w, http.StatusBadRequest, "MANIFEST_BLOB_UNKNOWN")
 			return
 		}
