@@ -17,7 +17,7 @@ const registryUsage = "REF may be one in a registry, docker://HOST[:PORT]/REPOSI
 
 // given says whether any flag about registries is set.
 func (f *registryFlags) given() bool {
-	return f.password || f.o.PlainHTTP || f.o.TLS || f.o.Insecure ||
+	return f.password || len(f.resolve) > 0 || f.o.PlainHTTP || f.o.TLS || f.o.Insecure ||
 		f.o.CAFile+f.o.CertFile+f.o.KeyFile+f.o.AuthFile+f.o.Username != ""
 }
 
@@ -35,11 +35,11 @@ func (f *registryFlags) remote(ctx context.Context, e *env, arg string) (found *
 	if !registry.IsReference(arg) {
 		return nil, false, f.only(arg)
 	}
-	ref, o, err := f.target(e, arg)
+	ref, s, err := f.target(e, arg)
 	if err != nil {
 		return nil, true, err
 	}
-	found, err = registry.Find(ctx, ref, o)
+	found, err = registry.Find(ctx, s, ref)
 	return found, true, err
 }
 
@@ -115,11 +115,11 @@ func (f *registryFlags) remoteDigest(ctx context.Context, e *env, arg, platform 
 }
 
 func (f *registryFlags) repository(ctx context.Context, e *env, arg string) (*registry.Repository, registry.Reference, error) {
-	ref, o, err := f.target(e, arg)
+	ref, s, err := f.target(e, arg)
 	if err != nil {
 		return nil, ref, err
 	}
-	repo, err := registry.Open(ctx, ref, o)
+	repo, err := s.Open(ctx, ref)
 	return repo, ref, err
 }
 
