@@ -106,11 +106,11 @@ func Login(ctx context.Context, host string, o Options) (path string, err error)
 	if err != nil {
 		return "", err
 	}
-	c, err := newClient(ctx, host, o.credential(Reference{Host: host}), o)
+	l, err := newLine(ctx, host, o.withDefaults())
 	if err != nil {
 		return "", err
 	}
-	if err := c.ping(ctx); err != nil {
+	if err := l.client(o.credential(Reference{Host: host})).ping(ctx); err != nil {
 		return "", content.At(host, err)
 	}
 	cred := auth.Credential{Username: o.Username, Password: o.Password}

@@ -53,7 +53,7 @@ func TestCredentialsStayHome(t *testing.T) {
 		return false
 	}
 	dst := writable(t)
-	if _, err := registry.Pull(t.Context(), at(t, reg, "app:v1"), dst, ro, registry.PullOptions{}); err != nil {
+	if _, err := registry.Pull(t.Context(), session(ro), at(t, reg, "app:v1"), dst, registry.PullOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if len(told) != 6 || strings.Join(told, "") != "" {
@@ -61,7 +61,7 @@ func TestCredentialsStayHome(t *testing.T) {
 	}
 	// What fails there is told without the signature.
 	elsewhere.Close()
-	_, err := registry.Pull(t.Context(), at(t, reg, "app:v1"), writable(t), ro, registry.PullOptions{})
+	_, err := registry.Pull(t.Context(), session(ro), at(t, reg, "app:v1"), writable(t), registry.PullOptions{})
 	if !errors.Is(err, registry.ErrUnavailable) || strings.Contains(err.Error(), "hidden") || strings.Contains(err.Error(), "secret") {
 		t.Errorf("got %v", err)
 	}
@@ -79,7 +79,7 @@ func TestUploadElsewhere(t *testing.T) {
 		return true
 	}
 	built, _ := fiveLayers()
-	_, err := registry.Push(t.Context(), reader(t, built), layout.Reference{Name: "v1"}, at(t, reg, "app:v1"), quick(t), registry.PushOptions{})
+	_, err := registry.Push(t.Context(), session(quick(t)), reader(t, built), layout.Reference{Name: "v1"}, at(t, reg, "app:v1"), registry.PushOptions{})
 	if !errors.Is(err, content.ErrRefused) {
 		t.Errorf("got %v", err)
 	}
@@ -124,7 +124,7 @@ func TestTLS(t *testing.T) {
 	built, _ := fiveLayers()
 	src, ref := reader(t, built), layout.Reference{Name: "v1"}
 	ro.TLS = true
-	if _, err := registry.Push(t.Context(), src, ref, at(t, reg, "app:v1"), ro, registry.PushOptions{}); !errors.Is(err, registry.ErrUnavailable) {
+	if _, err := registry.Push(t.Context(), session(ro), src, ref, at(t, reg, "app:v1"), registry.PushOptions{}); !errors.Is(err, registry.ErrUnavailable) {
 		t.Errorf("a certificate of nobody's: %v", err)
 	}
 	trusting := ro

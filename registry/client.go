@@ -87,9 +87,8 @@ type client struct {
 	auth *auth.Client
 }
 
-// newClient makes a client. It sends nothing.
-func newClient(ctx context.Context, host string, credential auth.CredentialFunc, o Options) (*client, error) {
-	o = o.withDefaults()
+// newLine makes ready to reach a host. It sends nothing, but asks for its address.
+func newLine(ctx context.Context, host string, o Options) (*line, error) {
 	if o.PlainHTTP && (o.TLS || o.Insecure || o.CAFile != "" || o.CertFile != "") {
 		return nil, content.Errorf(content.ErrInvalid, "plain HTTP and options of TLS exclude each other")
 	}
@@ -97,19 +96,10 @@ func newClient(ctx context.Context, host string, credential auth.CredentialFunc,
 	if err != nil {
 		return nil, err
 	}
-	c := &client{o: o, host: host, base: url.URL{Scheme: "https", Host: apiHost(host)}}
-	if o.plain(host) {
-		c.base.Scheme = "http"
-	}
 	if o.Insecure {
 		o.Warn(content.At(host, content.Errorf(content.ErrRefused, "its certificate is NOT CHECKED: anyone on the way can read and change what is sent")))
 	}
-	c.auth = &auth.Client{
-		Client: hc, Cache: auth.NewCache(), Credential: credential, ClientID: "ocilayout",
-		Header:               http.Header{"User-Agent": {o.UserAgent}},
-		BlockedRealmPrefixes: realmBlocks(ctx, c.base.Hostname()),
-	}
-	return c, nil
+	return &line{o, host, hc, realmBlocks(ctx, hostname(apiHost(host)))}, nil
 }
 
 // realmBlocks lists the addresses at which the token service of a registry may not

@@ -38,7 +38,7 @@ func TestLyingLists(t *testing.T) {
 	}
 	warned := 0
 	ro.Warn = func(error) { warned++ }
-	done, err := registry.Pull(t.Context(), at(t, reg, "app:v1"), writable(t), ro, registry.PullOptions{})
+	done, err := registry.Pull(t.Context(), session(ro), at(t, reg, "app:v1"), writable(t), registry.PullOptions{})
 	if err != nil || done.Referrers != 0 || warned != 2 {
 		t.Errorf("got %+v, %d warnings, %v", done, warned, err)
 	}
@@ -93,7 +93,7 @@ func TestHostileAnswers(t *testing.T) {
 				test.does(w, r)
 				return true
 			}
-			_, err := registry.Pull(t.Context(), at(t, reg, "app:v1"), writable(t), ro, registry.PullOptions{})
+			_, err := registry.Pull(t.Context(), session(ro), at(t, reg, "app:v1"), writable(t), registry.PullOptions{})
 			if !errors.Is(err, test.want) {
 				t.Errorf("got %v, want %v", err, test.want)
 			}

@@ -44,11 +44,8 @@ type PullReport struct {
 // child of an index that dst does not have; if it has all, no other. With referrers, one
 // more for each manifest, two where the registry lacks the referrers API, and one for
 // each thousand tags.
-func Pull(ctx context.Context, from Reference, dst *layout.Layout, ro Options, o PullOptions) (PullReport, error) {
-	if ro.Limits == (content.Limits{}) {
-		ro.Limits = dst.Limits()
-	}
-	found, err := Find(ctx, from, ro)
+func Pull(ctx context.Context, s *Session, from Reference, dst *layout.Layout, o PullOptions) (PullReport, error) {
+	found, err := Find(ctx, s, from)
 	if err != nil {
 		return PullReport{TransferReport: layout.TransferReport{Changes: []layout.Change{}}}, err
 	}
@@ -68,9 +65,9 @@ type Found struct {
 // Find reads the manifest that from means, or its tag latest if it has neither tag nor
 // digest, in one request. So one can know that it is there before anything is made
 // for it.
-func Find(ctx context.Context, from Reference, ro Options) (*Found, error) {
+func Find(ctx context.Context, s *Session, from Reference) (*Found, error) {
 	from = from.OrLatest()
-	repo, err := Open(ctx, from, ro)
+	repo, err := s.Open(ctx, from)
 	if err != nil {
 		return nil, err
 	}

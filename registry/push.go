@@ -65,7 +65,7 @@ func (r PushReport) Changed() bool {
 // manifest sent; if the tag was there, one for each child of an index. With referrers,
 // one more for each manifest that was there and has referrers in src, and one for each
 // of cosign's tags.
-func Push(ctx context.Context, src *layout.Reader, ref layout.Reference, to Reference, ro Options, o PushOptions) (PushReport, error) {
+func Push(ctx context.Context, s *Session, src *layout.Reader, ref layout.Reference, to Reference, o PushOptions) (PushReport, error) {
 	p := newPusher(src, to.OrLatest(), o)
 	e, err := src.Lookup(ctx, ref)
 	if err != nil {
@@ -76,14 +76,14 @@ func Push(ctx context.Context, src *layout.Reader, ref layout.Reference, to Refe
 	if err != nil {
 		return p.report, err
 	}
-	err = p.run(ctx, ro, []target{{e.Descriptor, points}})
+	err = p.run(ctx, s, []target{{e.Descriptor, points}})
 	return p.report, err
 }
 
 // PushAll is Push of every image of src that has a name, under the tag in it, to one
 // repository. Two names with the same tag and other content are ErrAmbiguous, and then
 // nothing is sent; to.Tag, to.Digest and o.Tags must be empty.
-func PushAll(ctx context.Context, src *layout.Reader, to Reference, ro Options, o PushOptions) (PushReport, error) {
+func PushAll(ctx context.Context, s *Session, src *layout.Reader, to Reference, o PushOptions) (PushReport, error) {
 	p := newPusher(src, to, o)
 	if to.Tag != "" || to.Digest != "" || len(o.Tags) > 0 {
 		return p.report, content.Errorf(content.ErrInvalid, "%s: all tags go to a repository, and have their names already", to)
@@ -92,7 +92,7 @@ func PushAll(ctx context.Context, src *layout.Reader, to Reference, ro Options, 
 	if err != nil {
 		return p.report, content.At(src.Path(), err)
 	}
-	err = p.run(ctx, ro, targets)
+	err = p.run(ctx, s, targets)
 	return p.report, err
 }
 
@@ -141,11 +141,8 @@ func newPusher(src *layout.Reader, to Reference, o PushOptions) *pusher {
 }
 
 // run sends all targets, and what refers to them.
-func (p *pusher) run(ctx context.Context, ro Options, targets []target) (err error) {
-	if ro.Limits == (content.Limits{}) {
-		ro.Limits = p.src.Limits()
-	}
-	if p.repo, err = Open(ctx, p.to, ro); err != nil {
+func (p *pusher) run(ctx context.Context, s *Session, targets []target) (err error) {
+	if p.repo, err = s.Open(ctx, p.to); err != nil {
 		return err
 	}
 	if !p.o.DryRun {

@@ -113,8 +113,8 @@ type TagListing struct {
 
 // ListTags lists the tags of ref's repository: what they point to only if resolve is
 // set, which costs a request for each. keep, if not nil, chooses among them.
-func ListTags(ctx context.Context, ref Reference, ro Options, keep func(string) bool, resolve bool) ([]TagListing, error) {
-	repo, err := Open(ctx, ref, ro)
+func ListTags(ctx context.Context, s *Session, ref Reference, keep func(string) bool, resolve bool) ([]TagListing, error) {
+	repo, err := s.Open(ctx, ref)
 	if err != nil {
 		return nil, err
 	}

@@ -77,6 +77,8 @@ func quick(t *testing.T) registry.Options {
 	return registry.Options{AuthFile: filepath.Join(t.TempDir(), "none.json"), Pause: time.Millisecond, Stall: 200 * time.Millisecond}
 }
 
+func session(o registry.Options) *registry.Session { return registry.NewSession(o, nil) }
+
 func at(t *testing.T, reg *fakeregistry.Registry, repo string) registry.Reference {
 	t.Helper()
 	ref, err := registry.ParseReference(reg.Host() + "/" + repo)
@@ -88,7 +90,7 @@ func at(t *testing.T, reg *fakeregistry.Registry, repo string) registry.Referenc
 
 func push(t *testing.T, src *layout.Reader, name string, to registry.Reference, ro registry.Options, o registry.PushOptions) registry.PushReport {
 	t.Helper()
-	done, err := registry.Push(t.Context(), src, layout.Reference{Name: name}, to, ro, o)
+	done, err := registry.Push(t.Context(), session(ro), src, layout.Reference{Name: name}, to, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,12 +128,12 @@ func TestRequests(t *testing.T) {
 
 	dst := writable(t)
 	for i, want := range []int{7, 1} {
-		if _, err := registry.Pull(t.Context(), at(t, reg, "app:v1"), dst, ro, registry.PullOptions{NoReferrers: true}); err != nil {
+		if _, err := registry.Pull(t.Context(), session(ro), at(t, reg, "app:v1"), dst, registry.PullOptions{NoReferrers: true}); err != nil {
 			t.Fatal(err)
 		}
 		wantRequests(t, reg, fmt.Sprint("pull ", i+1), want)
 	}
-	if _, err := registry.Pull(t.Context(), at(t, reg, "app:v1"), dst, ro, registry.PullOptions{}); err != nil {
+	if _, err := registry.Pull(t.Context(), session(ro), at(t, reg, "app:v1"), dst, registry.PullOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	wantRequests(t, reg, "pull again, with referrers", 3)
@@ -145,7 +147,7 @@ func TestRequests(t *testing.T) {
 	wantRequests(t, reg, "push again with an SBOM", 2)
 	dst = writable(t)
 	for i, want := range []int{13, 4} {
-		if _, err := registry.Pull(t.Context(), at(t, reg, "signed:v1"), dst, ro, registry.PullOptions{}); err != nil {
+		if _, err := registry.Pull(t.Context(), session(ro), at(t, reg, "signed:v1"), dst, registry.PullOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		wantRequests(t, reg, fmt.Sprint("pull with an SBOM ", i+1), want)
@@ -171,7 +173,7 @@ func TestFamily(t *testing.T) {
 			t.Errorf("pushed again: %+v", done)
 		}
 		dst := writable(t)
-		report, err := registry.Pull(t.Context(), at(t, reg, "app:v1"), dst, ro, registry.PullOptions{Name: "app"})
+		report, err := registry.Pull(t.Context(), session(ro), at(t, reg, "app:v1"), dst, registry.PullOptions{Name: "app"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -256,7 +258,7 @@ func TestFaults(t *testing.T) {
 				return test.fault(n-1, w, r)
 			}
 			dst := writable(t)
-			_, err := registry.Pull(t.Context(), at(t, reg, "app:v1"), dst, ro, registry.PullOptions{})
+			_, err := registry.Pull(t.Context(), session(ro), at(t, reg, "app:v1"), dst, registry.PullOptions{})
 			if !errors.Is(err, test.want) {
 				t.Errorf("got %v, want %v", err, test.want)
 			}

@@ -36,16 +36,6 @@ type Repository struct {
 	lacks atomic.Bool // the referrers API
 }
 
-// Open makes ready to speak about ref's repository. Nothing is sent. The credentials
-// are those for ref.
-func Open(ctx context.Context, ref Reference, o Options) (*Repository, error) {
-	c, err := newClient(ctx, ref.Host, o.credential(ref), o)
-	if err != nil {
-		return nil, err
-	}
-	return &Repository{c: c, ref: ref}, nil
-}
-
 // Limits are those that content is read with, every one set.
 func (r *Repository) Limits() content.Limits { return r.c.o.Limits }
 

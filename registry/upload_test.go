@@ -47,7 +47,7 @@ func TestUploadFaults(t *testing.T) {
 				test.does(w, r)
 				return true
 			}
-			_, err := registry.Push(t.Context(), reader(t, built), layout.Reference{Name: "v1"}, at(t, reg, "app:v1"), quick(t), registry.PushOptions{})
+			_, err := registry.Push(t.Context(), session(quick(t)), reader(t, built), layout.Reference{Name: "v1"}, at(t, reg, "app:v1"), registry.PushOptions{})
 			switch {
 			case test.want == errAny && err == nil, test.want != errAny && !errors.Is(err, test.want):
 				t.Errorf("got %v, want %v", err, test.want)
@@ -100,7 +100,7 @@ func TestCorruptLayout(t *testing.T) {
 	}
 	defer func() { _ = r.Close() }()
 	reg := fakeregistry.New(t)
-	_, err = registry.Push(t.Context(), r, layout.Reference{Name: "v1"}, at(t, reg, "app:v1"), quick(t), registry.PushOptions{})
+	_, err = registry.Push(t.Context(), session(quick(t)), r, layout.Reference{Name: "v1"}, at(t, reg, "app:v1"), registry.PushOptions{})
 	if !errors.Is(err, content.ErrDigest) || reg.Manifest("app", "v1") != nil {
 		t.Errorf("got %v", err)
 	}
@@ -117,7 +117,7 @@ func TestSparse(t *testing.T) {
 		t.Fatal(err)
 	}
 	dst := writable(t)
-	done, err := registry.Pull(t.Context(), at(t, reg, "app:v1"), dst, ro, registry.PullOptions{Name: "app", Platforms: []content.Platform{arm}})
+	done, err := registry.Pull(t.Context(), session(ro), at(t, reg, "app:v1"), dst, registry.PullOptions{Name: "app", Platforms: []content.Platform{arm}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestSparse(t *testing.T) {
 	if got, err := dst.Resolve(t.Context(), "app"); err != nil || got.Digest != app.Digest {
 		t.Errorf("got %v, %v", got, err)
 	}
-	if _, err := registry.Push(t.Context(), dst.Reader, layout.Reference{Name: "app"}, at(t, reg, "other:v1"), ro, registry.PushOptions{}); err == nil {
+	if _, err := registry.Push(t.Context(), session(ro), dst.Reader, layout.Reference{Name: "app"}, at(t, reg, "other:v1"), registry.PushOptions{}); err == nil {
 		t.Error("a sparse index is taken by a registry that refuses them")
 	}
 }
@@ -163,7 +163,7 @@ func TestEmptyBlob(t *testing.T) {
 	built.Tag("empty", d)
 	push(t, reader(t, built), "empty", at(t, reg, "app:v1"), ro, registry.PushOptions{})
 	dst := writable(t)
-	if done, err := registry.Pull(t.Context(), at(t, reg, "app:v1"), dst, ro, registry.PullOptions{}); err != nil || done.Digest != d.Digest {
+	if done, err := registry.Pull(t.Context(), session(ro), at(t, reg, "app:v1"), dst, registry.PullOptions{}); err != nil || done.Digest != d.Digest {
 		t.Errorf("got %+v, %v", done, err)
 	}
 }

@@ -38,11 +38,11 @@ func pullCommand() *command {
 			if o.Platforms, err = parsePlatforms(list.of("platform")); err != nil {
 				return nil, err
 			}
-			source, ro, err := from.target(e, args[0])
+			source, s, err := from.target(e, args[0])
 			if err != nil {
 				return nil, err
 			}
-			found, err := registry.Find(ctx, source, ro)
+			found, err := registry.Find(ctx, s, source)
 			if err != nil {
 				return nil, err
 			}

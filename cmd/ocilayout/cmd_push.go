@@ -42,7 +42,7 @@ func pushCommand() *command {
 			if o.Platforms, err = parsePlatforms(list.of("platform")); err != nil {
 				return nil, err
 			}
-			target, ro, err := to.target(e, args[1])
+			target, s, err := to.target(e, args[1])
 			if err != nil {
 				return nil, err
 			}
@@ -52,9 +52,9 @@ func pushCommand() *command {
 			}
 			defer closing(r, &err)
 			if all {
-				return pushAll(ctx, r, ref, target, ro, o, digestFile)
+				return pushAll(ctx, s, r, ref, target, o, digestFile)
 			}
-			return pushOne(ctx, r, ref, target, ro, o, digestFile)
+			return pushOne(ctx, s, r, ref, target, o, digestFile)
 		},
 	}
 }

@@ -34,13 +34,22 @@ func (f *registryFlags) flags() []cli.Flag {
 }
 
 // target reads a reference to a registry, and what the flags say of it.
-func (f *registryFlags) target(e *env, arg string) (registry.Reference, registry.Options, error) {
+func (f *registryFlags) target(e *env, arg string) (registry.Reference, *registry.Session, error) {
 	ref, err := registry.ParseReference(arg)
 	if err != nil {
-		return ref, registry.Options{}, err
+		return ref, nil, err
 	}
+	s, err := f.session(e)
+	return ref, s, err
+}
+
+// session speaks as the flags say.
+func (f *registryFlags) session(e *env) (*registry.Session, error) {
 	o, err := f.options(e)
-	return ref, o, err
+	if err != nil {
+		return nil, err
+	}
+	return registry.NewSession(o, nil), nil
 }
 
 // options are what the flags say.

@@ -26,8 +26,8 @@ func (p pushed) outcome(digestFile string) (any, error) {
 }
 
 // pushOne sends one image.
-func pushOne(ctx context.Context, r *layout.Reader, ref layout.Reference, to registry.Reference, ro registry.Options, o registry.PushOptions, digestFile string) (any, error) {
-	done, err := registry.Push(ctx, r, ref, to, ro, o)
+func pushOne(ctx context.Context, s *registry.Session, r *layout.Reader, ref layout.Reference, to registry.Reference, o registry.PushOptions, digestFile string) (any, error) {
+	done, err := registry.Push(ctx, s, r, ref, to, o)
 	if err != nil {
 		return nil, err
 	}
@@ -35,14 +35,14 @@ func pushOne(ctx context.Context, r *layout.Reader, ref layout.Reference, to reg
 }
 
 // pushAll sends all images of a layout.
-func pushAll(ctx context.Context, r *layout.Reader, ref layout.Reference, to registry.Reference, ro registry.Options, o registry.PushOptions, digestFile string) (any, error) {
+func pushAll(ctx context.Context, s *registry.Session, r *layout.Reader, ref layout.Reference, to registry.Reference, o registry.PushOptions, digestFile string) (any, error) {
 	if err := wholeLayout(ref); err != nil {
 		return nil, err
 	}
 	if digestFile != "" {
 		return nil, &usageError{"--digest-file is about one image, and --all-tags about many", "push"}
 	}
-	done, err := registry.PushAll(ctx, r, to, ro, o)
+	done, err := registry.PushAll(ctx, s, r, to, o)
 	if err != nil {
 		return nil, err
 	}

@@ -35,11 +35,11 @@ func (f *registryFlags) remote(ctx context.Context, e *env, arg string) (found *
 	if !registry.IsReference(arg) {
 		return nil, false, f.only(arg)
 	}
-	ref, o, err := f.target(e, arg)
+	ref, s, err := f.target(e, arg)
 	if err != nil {
 		return nil, true, err
 	}
-	found, err = registry.Find(ctx, ref, o)
+	found, err = registry.Find(ctx, s, ref)
 	return found, true, err
 }
 
@@ -115,11 +115,11 @@ func (f *registryFlags) remoteDigest(ctx context.Context, e *env, arg, platform 
 }
 
 func (f *registryFlags) repository(ctx context.Context, e *env, arg string) (*registry.Repository, registry.Reference, error) {
-	ref, o, err := f.target(e, arg)
+	ref, s, err := f.target(e, arg)
 	if err != nil {
 		return nil, ref, err
 	}
-	repo, err := registry.Open(ctx, ref, o)
+	repo, err := s.Open(ctx, ref)
 	return repo, ref, err
 }
 

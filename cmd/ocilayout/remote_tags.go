@@ -13,7 +13,7 @@ import (
 // remoteTags lists the tags of a repository: those that people gave, unless all are
 // asked for.
 func (f *registryFlags) remoteTags(ctx context.Context, e *env, arg string, o layout.ListOptions, match []string) (any, error) {
-	ref, ro, err := f.target(e, arg)
+	ref, s, err := f.target(e, arg)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +28,7 @@ func (f *registryFlags) remoteTags(ctx context.Context, e *env, arg string, o la
 	keep := func(tag string) bool {
 		return (o.All || !layout.IsReferrerTag(tag)) && matches(tag, match)
 	}
-	list, err := registry.ListTags(ctx, ref, ro, keep, o.Details)
+	list, err := registry.ListTags(ctx, s, ref, keep, o.Details)
 	if err != nil {
 		return nil, err
 	}
