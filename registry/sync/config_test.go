@@ -193,7 +193,7 @@ func TestWarnings(t *testing.T) {
 func TestPlaces(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"ocidir://a/b:v1", "ocidir://a/b:v1"},
-		{"ocidir://./a", "ocidir://./a:latest"},
+		{"ocidir://./a", "ocidir://a:latest"},
 		{"ocidir:///x:1/y", "ocidir:///x:1/y:latest"},
 		{`ocidir://C:\layouts\a`, `ocidir://C:\layouts\a:latest`},
 		{"ocidir://a@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "ocidir://a@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},

@@ -1,7 +1,9 @@
 package sync
 
 import (
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/ocilayout/ocilayout/content"
@@ -64,7 +66,7 @@ func (p Point) inLayout() layout.Reference {
 func (p Place) below(repository string) Place {
 	switch {
 	case p.Layout != "":
-		p.Layout = strings.TrimSuffix(p.Layout, "/") + "/" + repository
+		p.Layout = filepath.Join(p.Layout, filepath.FromSlash(repository))
 	case p.Repository != "":
 		p.Repository += "/" + repository
 	default:
@@ -93,9 +95,10 @@ func parsePoint(text string) (Point, error) {
 	if i := strings.LastIndexByte(path, ':'); i > 0 && tagShape.MatchString(path[i+1:]) {
 		path, p.Name = path[:i], path[i+1:]
 	}
-	if p.Layout = path; path == "" {
+	if path == "" {
 		return p, content.Errorf(content.ErrInvalid, "%q has no path", text)
 	}
+	p.Layout = filepath.Clean(path)
 	return p, nil
 }
 
@@ -134,4 +137,31 @@ func parseRoot(text string) (Point, error) {
 		p.Repository = path // nothing is in library/ that was not put there by name
 	}
 	return p, err
+}
+
+// overlaps says whether p and q may have names in common, or one be inside the other.
+func (p Place) overlaps(q Place) bool {
+	if p.Layout != "" || q.Layout != "" {
+		return p.Layout != "" && q.Layout != "" && (within(p.Layout, q.Layout, string(filepath.Separator)) || within(q.Layout, p.Layout, string(filepath.Separator)))
+	}
+	return p.Host == q.Host && (within(p.Repository, q.Repository, "/") || within(q.Repository, p.Repository, "/"))
+}
+
+// within says whether path is root or below it; "" is above all.
+func within(path, root, separator string) bool {
+	return root == "" || root == "." || path == root || strings.HasPrefix(path, strings.TrimSuffix(root, separator)+separator)
+}
+
+// waves cuts entries into parts that can each be looked at as a whole before anything of
+// it is done: an entry whose source an earlier one writes to begins a new part.
+func waves(entries []*Entry) [][]*Entry {
+	var all [][]*Entry
+	for _, e := range entries {
+		last := len(all) - 1
+		if last < 0 || slices.ContainsFunc(all[last], func(before *Entry) bool { return e.source.overlaps(before.target.Place) }) {
+			all, last = append(all, nil), last+1
+		}
+		all[last] = append(all[last], e)
+	}
+	return all
 }

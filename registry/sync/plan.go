@@ -69,21 +69,22 @@ type Step struct {
 }
 
 // Plan decides what is done, one step for each job, in their order. It looks at nothing
-// but its arguments. Where several jobs have the same target the later ones see what the
-// earlier ones leave there.
+// but its arguments. Where several jobs have the same target, the last one that is done
+// counts, as if one were done after the other.
 func Plan(jobs []Job, mode Mode) []Step {
 	steps := make([]Step, len(jobs))
-	left := map[Point]content.Digest{}
-	for i, job := range jobs {
-		if d, ok := left[job.Target]; ok {
-			job.Have = Seen{Digest: d}
+	taken := map[Point]bool{}
+	for i := len(jobs) - 1; i >= 0; i-- {
+		s := &steps[i]
+		s.Job = jobs[i]
+		s.decide(mode)
+		if s.Action == ActionFail || s.Action == ActionSkip {
+			continue
 		}
-		step := Step{Job: job}
-		step.decide(mode)
-		if step.Action.works() {
-			left[job.Target] = job.From.wanted()
+		if taken[s.Target] {
+			s.Action, s.Reason, s.Backup = ActionSkip, "a later entry has the same target", nil
 		}
-		steps[i] = step
+		taken[s.Target] = true
 	}
 	return steps
 }

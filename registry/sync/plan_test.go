@@ -96,24 +96,25 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// TestPlanInOrder: of several entries with one target, the later ones see what the
-// earlier ones leave.
+// TestPlanInOrder: of several entries with one target the last one counts that can be
+// done.
 func TestPlanInOrder(t *testing.T) {
 	c := parse(t, `
 sync:
 - {source: 'app:v1', target: 'ocidir://m:x', type: image}
 - {source: 'app:v2', target: 'ocidir://m:x', type: image}
 - {source: 'app:v2', target: 'ocidir://m:x', type: image}
+- {source: 'app:v3', target: 'ocidir://m:x', type: image}
 - {source: 'app:v1', target: 'ocidir://m:y', type: image}`)
 	var jobs []Job
 	for i, e := range c.Sync {
-		jobs = append(jobs, Job{e, e.source, e.target, seen([]string{"a", "b", "b", "a"}[i]), seen([]string{"b", "b", "b", "a"}[i])})
+		jobs = append(jobs, Job{e, e.source, e.target, seen([]string{"a", "c", "c", "error", "a"}[i]), seen([]string{"b", "b", "b", "b", "a"}[i])})
 	}
 	var got []string
 	for _, s := range Plan(jobs, Mode{}) {
 		got = append(got, string(s.Action))
 	}
-	if strings.Join(got, " ") != "copy copy unchanged unchanged" {
+	if strings.Join(got, " ") != "skip skip copy fail unchanged" {
 		t.Errorf("actions %s", got)
 	}
 }
@@ -189,5 +190,67 @@ sync:
 	}
 	if isSet(two.Referrers) || !isSet(two.DigestTags) || two.Schedule != "" || two.Backup != "c" || len(two.ReferrerFilters) != 0 {
 		t.Errorf("two is %+v", two.Settings)
+	}
+}
+
+// TestWaves: what an entry reads and an earlier one writes is read after it is written.
+func TestWaves(t *testing.T) {
+	c := parse(t, `
+sync:
+- {source: 'a.io/x:1', target: 'ocidir://m/x:1', type: image}
+- {source: 'a.io/y', target: 'ocidir://m/y', type: repository}
+- {source: 'ocidir://m/x', target: 'b.io/x', type: repository}
+- {source: 'ocidir://m2', target: 'b.io/deep', type: layout}
+- {source: 'b.io/deep/x:1', target: 'ocidir://n:1', type: image}
+- {source: 'b.io', target: 'ocidir://n', type: registry}
+- {source: 'ocidir://./n/x', target: 'ocidir://n/y', type: repository}`)
+	var got []string
+	for _, wave := range waves(c.Sync) {
+		got = append(got, fmt.Sprint(len(wave)))
+	}
+	if strings.Join(got, " ") != "2 2 2 1" {
+		t.Errorf("waves of %s", got)
+	}
+}
+
+// TestLockUpdate: what was seen replaces what stood there; what failed stays as it was.
+func TestLockUpdate(t *testing.T) {
+	e := parse(t, "sync: [{source: 'a.io/x', target: 'ocidir://m', type: repository}]").Sync[0]
+	old, err := parseLock([]byte(fmt.Sprintf(`{"version": 1, "images": [{"source": "a.io/x:gone", "digest": %q, "mediaType": ""}, {"source": "a.io/xy:other", "digest": %[1]q, "mediaType": ""}, {"source": "a.io/x:broken", "digest": %[1]q, "mediaType": ""}, {"source": "a.io/x:kept", "digest": %[1]q, "mediaType": ""}]}`, digestOf("a"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var jobs []Job
+	for name, from := range map[string]string{"kept": "b", "broken": "error", "new": "c/d"} {
+		jobs = append(jobs, Job{e, e.source.named(name), e.target.named(name), seen(from), Seen{}})
+	}
+	next := old.update(Plan(jobs, Mode{}), []Place{e.source.Place})
+	var got []string
+	for _, image := range next.Images {
+		got = append(got, image.Source+"="+string(image.Digest[7]))
+	}
+	if strings.Join(got, " ") != "a.io/x:broken=a a.io/x:kept=b a.io/x:new=c a.io/xy:other=a" {
+		t.Errorf("the lock is %s", got)
+	}
+	if names := next.names(e.source.Place); strings.Join(names, " ") != "broken kept new" {
+		t.Errorf("names %s", names)
+	}
+	if list := next.repositories("a.io"); strings.Join(list, " ") != "x xy" {
+		t.Errorf("repositories %s", list)
+	}
+	path := t.TempDir() + "/lock"
+	if err := next.Write(path); err != nil {
+		t.Fatal(err)
+	}
+	if read, err := ReadLock(path); err != nil || fmt.Sprint(read) != fmt.Sprint(next) {
+		t.Errorf("read %v, %v", read, err)
+	}
+	for _, bad := range []string{"", "{}", `{"version": 2}`, `{"version": 1, "images": [{"source": "a", "digest": "b"}]}`, `{"version": 1, "more": 1}`} {
+		if _, err := parseLock([]byte(bad)); err == nil {
+			t.Errorf("%s is a lock", bad)
+		}
+	}
+	if _, err := ReadLock(path + "/none"); err == nil {
+		t.Error("there is a lock in a file")
 	}
 }
