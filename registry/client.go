@@ -30,6 +30,9 @@ type Options struct {
 	CAFile string
 	// CertFile and KeyFile are a client's certificate and its key, in PEM.
 	CertFile, KeyFile string
+	// Resolve says where "HOST:PORT", in lower case, is, in place of the name service
+	// and of a proxy: see ParseResolve. The name stays as it is in requests and for TLS.
+	Resolve map[string]netip.Addr
 	// AuthFile is the one file in which credentials are looked for, and stored by
 	// Login. "" means the environment's REGISTRY_AUTH_FILE, or else docker's
 	// config.json and then podman's auth.json.
@@ -79,6 +82,15 @@ func (o Options) plain(host string) bool {
 	return isLoopback(host) && !o.TLS && !o.Insecure && o.CAFile == "" && o.CertFile == ""
 }
 
+// base is the address of the registry called host.
+func (o Options) base(host string) url.URL {
+	u := url.URL{Scheme: "https", Host: apiHost(host)}
+	if o.plain(host) {
+		u.Scheme = "http"
+	}
+	return u
+}
+
 // client speaks to one registry, as one user.
 type client struct {
 	o    Options
@@ -99,18 +111,22 @@ func newLine(ctx context.Context, host string, o Options) (*line, error) {
 	if o.Insecure {
 		o.Warn(content.At(host, content.Errorf(content.ErrRefused, "its certificate is NOT CHECKED: anyone on the way can read and change what is sent")))
 	}
-	return &line{o, host, hc, realmBlocks(ctx, hostname(apiHost(host)))}, nil
+	return &line{o, host, hc, o.realmBlocks(ctx, host)}, nil
 }
 
 // realmBlocks lists the addresses at which the token service of a registry may not
 // be: private ones if the registry itself is public. Names are looked up.
-func realmBlocks(ctx context.Context, host string) []netip.Prefix {
+func (o Options) realmBlocks(ctx context.Context, registry string) []netip.Prefix {
+	base := o.base(registry)
+	host := base.Hostname()
 	if isLoopback(host) {
 		return []netip.Prefix{}
 	}
 	inside := auth.PrivateRealmPrefixes()
 	addrs := []netip.Addr{}
-	if ip, err := netip.ParseAddr(host); err == nil {
+	if ip, ok := o.Resolve[hostPort(&base)]; ok {
+		addrs = append(addrs, ip)
+	} else if ip, err := netip.ParseAddr(host); err == nil {
 		addrs = append(addrs, ip)
 	} else {
 		ctx, stop := context.WithTimeout(ctx, 2*time.Second)

@@ -55,7 +55,7 @@ func TestRealmBlocks(t *testing.T) {
 	inside := netip.MustParsePrefix("10.0.0.0/8")
 	local := netip.MustParsePrefix("127.0.0.0/8")
 	for host, want := range map[string][2]bool{"203.0.113.1": {true, true}, "10.1.2.3": {false, true}, "127.0.0.1": {false, false}} {
-		got := realmBlocks(context.Background(), host)
+		got := Options{}.realmBlocks(context.Background(), host)
 		if slices.Contains(got, inside) != want[0] || slices.Contains(got, local) != want[1] {
 			t.Errorf("%s: %v", host, got)
 		}

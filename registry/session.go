@@ -76,11 +76,7 @@ type line struct {
 
 // client speaks as one user.
 func (l *line) client(credential auth.CredentialFunc) *client {
-	c := &client{o: l.o, host: l.host}
-	c.base.Scheme, c.base.Host = "https", apiHost(l.host)
-	if l.o.plain(l.host) {
-		c.base.Scheme = "http"
-	}
+	c := &client{o: l.o, host: l.host, base: l.o.base(l.host)}
 	c.auth = &auth.Client{
 		Client: l.http, Cache: auth.NewCache(), Credential: credential, ClientID: "ocilayout",
 		Header:               http.Header{"User-Agent": {l.o.UserAgent}},

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -37,8 +36,8 @@ func (o Options) httpClient() (*http.Client, error) {
 		return nil, err
 	}
 	base := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		Proxy:                 o.proxy,
+		DialContext:           o.dial,
 		TLSClientConfig:       config,
 		TLSHandshakeTimeout:   15 * time.Second,
 		ResponseHeaderTimeout: headerWait,

@@ -17,7 +17,7 @@ const registryUsage = "REF may be one in a registry, docker://HOST[:PORT]/REPOSI
 
 // given says whether any flag about registries is set.
 func (f *registryFlags) given() bool {
-	return f.password || f.o.PlainHTTP || f.o.TLS || f.o.Insecure ||
+	return f.password || len(f.resolve) > 0 || f.o.PlainHTTP || f.o.TLS || f.o.Insecure ||
 		f.o.CAFile+f.o.CertFile+f.o.KeyFile+f.o.AuthFile+f.o.Username != ""
 }
 

@@ -34,7 +34,8 @@ func TestMain(m *testing.M) {
 //	fixture NAME PATH           write one of fixtures to a directory, or a .tar
 //	registry NAME [USER PASSWORD]
 //	                            start a registry until the script ends, and put its
-//	                            address into an environment variable
+//	                            address into an environment variable, and the port
+//	                            alone into NAME_PORT
 //	json-env NAME FILE POINTER  put the value into an environment variable
 //
 // and the variables GOOS, GOARCH and ESCAPE, a terminal's control sequence.
@@ -56,6 +57,7 @@ func TestScript(t *testing.T) {
 			"json-get": scriptJSONGet,
 			"json-env": scriptJSONEnv,
 			"registry": scriptRegistry,
+			"expand":   scriptExpand,
 		},
 	})
 }
@@ -107,6 +109,17 @@ func scriptRegistry(ts *testscript.TestScript, neg bool, args []string) {
 		reg.User, reg.Password = args[1], args[2]
 	}
 	ts.Setenv(args[0], reg.Host())
+	ts.Setenv(args[0]+"_PORT", reg.Host()[strings.LastIndexByte(reg.Host(), ':')+1:])
+}
+
+// scriptExpand puts the values of variables into files, for $NAME or ${NAME}.
+func scriptExpand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: expand FILE...")
+	}
+	for _, file := range args {
+		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(os.Expand(ts.ReadFile(file), ts.Getenv)), 0o644))
+	}
 }
 
 func scriptJSONEnv(ts *testscript.TestScript, neg bool, args []string) {

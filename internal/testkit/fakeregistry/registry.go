@@ -33,6 +33,7 @@ type Registry struct {
 	uploads   int
 	requests  []string
 	presented []string
+	hosts     []string
 }
 
 type repo struct {
@@ -92,6 +93,13 @@ func (reg *Registry) Presented() []string {
 	return slices.Clone(reg.presented)
 }
 
+// Hosts lists what requests said is the registry's name.
+func (reg *Registry) Hosts() []string {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	return slices.Clone(reg.hosts)
+}
+
 // Manifest returns the manifest at a tag or digest, or nil.
 func (reg *Registry) Manifest(name, point string) []byte {
 	reg.mu.Lock()
@@ -134,6 +142,7 @@ func (r *repo) tagList() []string {
 func (reg *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	reg.mu.Lock()
 	reg.requests = append(reg.requests, r.Method+" "+r.URL.Path)
+	reg.hosts = append(reg.hosts, r.Host)
 	if auth := r.Header.Get("Authorization"); auth != "" {
 		reg.presented = append(reg.presented, auth)
 	}
