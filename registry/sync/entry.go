@@ -86,6 +86,9 @@ func (f *file) entry(path string, e *Entry, own Settings) error {
 		if err != nil {
 			return err
 		}
+		if e.target.Layout == "" {
+			return f.refuse(path, "the target %s is no layout, and only layouts are pruned", e.Target)
+		}
 		e.rules.prune = &rules
 	}
 	switch {

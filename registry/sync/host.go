@@ -104,10 +104,8 @@ func (h Host) options(base registry.Options) registry.Options {
 	case "insecure":
 		o.PlainHTTP, o.Insecure = false, true
 	case "disabled":
-		o = registry.Options{
-			PlainHTTP: true, AuthFile: o.AuthFile, Username: o.Username, Password: o.Password,
-			UserAgent: o.UserAgent, Stall: o.Stall, Pause: o.Pause, Limits: o.Limits, Warn: o.Warn,
-		}
+		o.PlainHTTP, o.TLS, o.Insecure = true, false, false
+		o.CAFile, o.CertFile, o.KeyFile = "", "", ""
 	}
 	return o
 }

@@ -10,7 +10,13 @@ type Report struct {
 	Images []Result `json:"images"`
 	Pruned []Pruned `json:"pruned"`
 	Totals Totals   `json:"totals"`
+
+	steps  []Step
+	listed []Place // sources that were listed whole
 }
+
+// Lock is what a run took of its sources, beside what an earlier lock says of others.
+func (r Report) Lock(earlier Lock) Lock { return earlier.update(r.steps, r.listed) }
 
 // A Result is what became of one name.
 type Result struct {
@@ -60,6 +66,7 @@ func (r *Report) add(s Step) {
 		result.Backup = s.Backup.String()
 	}
 	r.Images = append(r.Images, result)
+	r.steps = append(r.steps, s)
 	count := map[Action]*int{
 		ActionCopy: &r.Totals.Copied, ActionRefresh: &r.Totals.Refreshed, ActionKeep: &r.Totals.Unchanged,
 		ActionSkip: &r.Totals.Skipped, ActionFail: &r.Totals.Failed,
