@@ -186,6 +186,10 @@ func (reg *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
+	if path == "_catalog" {
+		reg.catalog(w)
+		return
+	}
 	for _, part := range []struct {
 		sep  string
 		does func(w http.ResponseWriter, r *http.Request, name, rest string, body []byte)
@@ -196,6 +200,18 @@ func (reg *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	refuse(w, http.StatusNotFound, "NAME_UNKNOWN")
+}
+
+func (reg *Registry) catalog(w http.ResponseWriter) {
+	names := []string{}
+	for name, r := range reg.repos {
+		if len(r.manifests) > 0 {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string][]string{"repositories": names})
 }
 
 func refuse(w http.ResponseWriter, status int, code string) {
