@@ -42,7 +42,8 @@ type TransferReport struct {
 // them in one transaction once their content is durable. Entries keep the bytes
 // that they have in the source's index.json, unless one is renamed. Lists of
 // referrers become one with those of the destination. Of a whole source, fields of
-// index.json that the destination lacks come along. If it fails, the names in dst
+// index.json that the destination lacks come along. A platform for which an image
+// that a Source asks for has nothing is ErrNotFound. If it fails, the names in dst
 // are as before.
 func Transfer(ctx context.Context, dst *Layout, sources []Source, o TransferOptions) (report TransferReport, err error) {
 	t := transfer{dst: dst, o: o, batch: dst.Batch()}
@@ -86,6 +87,9 @@ func (t *transfer) gather(ctx context.Context, src Source) error {
 	if err != nil {
 		return err
 	}
+	if err := t.platforms(ctx, src, e.Descriptor); err != nil {
+		return err
+	}
 	t.images = append(t.images, len(t.entries))
 	t.entries = append(t.entries, e)
 	seen := map[content.Digest]bool{}
@@ -112,6 +116,25 @@ func (t *transfer) gather(ctx context.Context, src Source) error {
 			return err
 		}
 	}
+}
+
+// platforms is ErrNotFound if an image has nothing for a platform that is asked for.
+// An artifact is for all.
+func (t *transfer) platforms(ctx context.Context, src Source, d content.Descriptor) error {
+	if len(t.o.Platforms) == 0 {
+		return nil
+	}
+	if !content.IsIndex(d.MediaType) {
+		if p, err := content.PlatformOf(ctx, src.Reader, d, src.Limits()); err != nil || p == nil {
+			return err
+		}
+	}
+	for _, want := range t.o.Platforms {
+		if _, err := content.SelectPlatform(ctx, src.Reader, d, want, src.Limits()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // gatherAll stages every entry, each as it is.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -98,8 +97,8 @@ func FuzzAnswers(f *testing.F) {
 		defer stop()
 		ask := func(question string, do func(r *Repository) error) {
 			a.asked = 0
-			o := Options{Username: "u", Password: "p", Pause: time.Nanosecond, Stall: time.Second, RegistriesConf: os.DevNull}
-			r, err := NewSession(o, nil).Open(ctx, ref)
+			s := NewSession(Options{Username: "u", Password: "p", Pause: time.Nanosecond, Stall: time.Second}, nil)
+			r, err := s.Open(ctx, ref)
 			if err != nil {
 				t.Fatal(err)
 			}

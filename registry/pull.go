@@ -115,8 +115,8 @@ type Found struct {
 }
 
 // Find reads the manifest that from means, or its tag latest if it has neither tag nor
-// digest, in one request if no mirror is asked in vain. So one can know that it is there
-// before anything is made for it.
+// digest, in one request. So one can know that it is there before anything is made
+// for it.
 func Find(ctx context.Context, s *Session, from Reference) (*Found, error) {
 	from = from.OrLatest()
 	repo, err := s.OpenToRead(ctx, from)

@@ -78,7 +78,7 @@ func (p *puller) answer(ctx context.Context, questions []question, listed map[[2
 	for i, q := range questions {
 		var own []content.Descriptor
 		for _, d := range answers[i] {
-			ok, err := p.isOf(ctx, d, q)
+			ok, err := q.in.repo.isReferrer(ctx, p.src, d, q.subject)
 			if err != nil {
 				return p.where(err)
 			}
@@ -101,25 +101,6 @@ func (p *puller) answer(ctx context.Context, questions []question, listed map[[2
 		return nil
 	}
 	return p.bring(ctx, all...)
-}
-
-// isOf says whether a manifest names the subject. A list may claim what it likes, and
-// list what is gone.
-func (p *puller) isOf(ctx context.Context, d content.Descriptor, q question) (bool, error) {
-	repo := q.in.repo
-	m, _, err := content.FetchManifest(ctx, p.src, d, p.src.limits)
-	if errors.Is(err, content.ErrNotFound) {
-		repo.c.o.Warn(repo.at(d.Digest.String(), content.Errorf(content.ErrMissing, "it is listed as a referrer and is not there")))
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	if m.Subject == nil || m.Subject.Digest != q.subject {
-		repo.c.o.Warn(repo.at(d.Digest.String(), content.Errorf(content.ErrCorrupt, "it is listed as a referrer of %s and is none", q.subject)))
-		return false, nil
-	}
-	return true, nil
 }
 
 // cosigned brings what cosign made for any manifest that came.

@@ -22,7 +22,7 @@ type puller struct {
 	dst   *layout.Layout
 	o     PullOptions
 	batch *layout.Batch
-	src   *source
+	src   *pullSource
 
 	seen   map[content.Digest]bool // everything that was brought
 	repos  []*reach                // in the order in which they were met
@@ -47,7 +47,7 @@ type list struct {
 
 func newPuller(dst *layout.Layout, o PullOptions) *puller {
 	p := &puller{dst: dst, o: o, batch: dst.Batch(), seen: map[content.Digest]bool{}}
-	p.src = newSource(p.batch, dst.Limits())
+	p.src = newPullSource(p.batch, dst.Limits())
 	p.report.Changes, p.report.Images = []layout.Change{}, []Pulled{}
 	return p
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -103,4 +104,40 @@ func parseList(data []byte) ([]content.Descriptor, error) {
 		}
 	}
 	return index.Manifests, nil
+}
+
+// isReferrer says whether a manifest names the subject; f reads it. A list may claim what
+// it likes, and list what is gone: that is a warning.
+func (r *Repository) isReferrer(ctx context.Context, f content.Fetcher, d content.Descriptor, subject content.Digest) (bool, error) {
+	m, _, err := content.FetchManifest(ctx, f, d, r.Limits())
+	if errors.Is(err, content.ErrNotFound) {
+		r.c.o.Warn(r.at(d.Digest.String(), content.Errorf(content.ErrMissing, "it is listed as a referrer and is not there")))
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if m.Subject == nil || m.Subject.Digest != subject {
+		r.c.o.Warn(r.at(d.Digest.String(), content.Errorf(content.ErrCorrupt, "it is listed as a referrer of %s and is none", subject)))
+		return false, nil
+	}
+	return true, nil
+}
+
+// cosignTags lists the tags that cosign gave, by the FallbackTag of what they are about.
+// If tags can't be listed, for want of permission, that is a warning.
+func (r *Repository) cosignTags(ctx context.Context) (map[string][]string, error) {
+	about := map[string][]string{}
+	tags, err := r.Tags(ctx)
+	if errors.Is(err, ErrDenied) || errors.Is(err, ErrUnauthorized) || errors.Is(err, content.ErrNotFound) {
+		r.c.o.Warn(content.At(r.ref.Name(), content.Errorf(ErrDenied, "its tags can't be listed, so what cosign signed under tags stays behind: %w", err)))
+		return about, nil
+	}
+	for _, tag := range tags {
+		if (layout.Summary{Name: tag}).IsCosignTag() {
+			base, _, _ := strings.Cut(tag, ".")
+			about[base] = append(about[base], tag)
+		}
+	}
+	return about, err
 }

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -41,15 +42,16 @@ type Repository struct {
 func (r *Repository) Limits() content.Limits { return r.c.o.Limits }
 
 // asPuller and asPusher say beforehand what a token must allow, so that one is enough.
+// Only this registry's token service is told.
 func (r *Repository) asPuller(ctx context.Context) context.Context {
-	return auth.AppendScopes(ctx, auth.ScopeRepository(r.there(), auth.ActionPull))
+	return auth.AppendScopesForHost(ctx, r.c.base.Host, auth.ScopeRepository(r.there(), auth.ActionPull))
 }
 
 func (r *Repository) asPusher(ctx context.Context, from string) context.Context {
 	if from != "" && from != r.ref.Repository {
-		ctx = auth.AppendScopes(ctx, auth.ScopeRepository(r.c.prefix+from, auth.ActionPull))
+		ctx = auth.AppendScopesForHost(ctx, r.c.base.Host, auth.ScopeRepository(r.c.prefix+from, auth.ActionPull))
 	}
-	return auth.AppendScopes(ctx, auth.ScopeRepository(r.there(), auth.ActionPull, auth.ActionPush))
+	return auth.AppendScopesForHost(ctx, r.c.base.Host, auth.ScopeRepository(r.there(), auth.ActionPull, auth.ActionPush))
 }
 
 // url makes the address of path in the repository.
@@ -58,14 +60,16 @@ func (r *Repository) url(path string) *url.URL { return r.c.url(r.there() + "/" 
 // there is what the registry calls the repository.
 func (r *Repository) there() string { return r.c.prefix + r.ref.Repository }
 
-// at puts the place in the registry in front of an error.
-func (r *Repository) at(point string, err error) error {
-	sep := ":"
+// name is a tag or digest with the host and repository.
+func (r *Repository) name(point string) string {
 	if strings.Contains(point, ":") {
-		sep = "@"
+		return r.ref.Name() + "@" + point
 	}
-	return content.At(r.ref.Name()+sep+point, err)
+	return r.ref.Name() + ":" + point
 }
+
+// at puts the place in the registry in front of an error.
+func (r *Repository) at(point string, err error) error { return content.At(r.name(point), err) }
 
 func (r *Repository) resolve(ctx context.Context, point string) (content.Descriptor, error) {
 	ctx = r.asPuller(ctx)
@@ -158,12 +162,17 @@ func digestOf(point, header string, data []byte) (content.Digest, error) {
 	return want, nil
 }
 
-func (r *Repository) open(ctx context.Context, target content.Descriptor) (*download, error) {
-	d := &download{ctx: r.asPuller(ctx), repo: r, path: "blobs/" + target.Digest.String()}
+// open begins to read content at an offset. Of a registry that sends it from its start
+// what comes before is dropped.
+func (r *Repository) open(ctx context.Context, target content.Descriptor, offset int64) (*download, error) {
+	d := &download{ctx: r.asPuller(ctx), repo: r, path: "blobs/" + target.Digest.String(), offset: offset}
 	if content.HasEdges(target.MediaType) {
 		d.path, d.accept = "manifests/"+target.Digest.String(), target.MediaType
 	}
-	return d, r.at(target.Digest.String(), d.open())
+	if err := d.open(); err != nil {
+		return nil, errors.Join(r.at(target.Digest.String(), err), d.Close())
+	}
+	return d, nil
 }
 
 func (r *Repository) tags(ctx context.Context) ([]string, error) {

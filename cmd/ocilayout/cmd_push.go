@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/ocilayout/ocilayout/layout"
 	"github.com/ocilayout/ocilayout/registry"
 )
 
@@ -13,7 +14,7 @@ func pushCommand() *command {
 	var o registry.PushOptions
 	var list ordered
 	var digestFile string
-	var all bool
+	var all, noClobber bool
 	return &command{
 		name:  "push",
 		args:  "REF REGISTRYREF",
@@ -31,14 +32,16 @@ func pushCommand() *command {
 			&cli.BoolFlag{Name: "all-tags", Aliases: []string{"a"}, Destination: &all, Usage: "send every image of the layout REF, each under the tag in its name, to one repository"},
 			list.flag("platform", "send only the image for `PLATFORM` of an index, which is kept as it is; many registries refuse that"),
 			&cli.BoolFlag{Name: "no-referrers", Destination: &o.NoReferrers, Usage: "leave out what refers to the image"},
-			&cli.BoolFlag{Name: "no-clobber", Destination: &o.NoClobber, Usage: "send nothing where a tag has other content: exit code 1"},
+			&cli.BoolFlag{Name: "no-clobber", Destination: &noClobber, Usage: "send nothing where a tag has other content: exit code 1"},
 			&cli.StringFlag{Name: "mount-from", Destination: &o.MountFrom, Usage: "let the registry take blobs from its `REPOSITORY` where it has them"},
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Destination: &o.DryRun, Usage: "send nothing; exit 5 if there is something to send"},
 			&cli.StringFlag{Name: "digest-file", Destination: &digestFile, Usage: "write the digest to `FILE`"},
 		}, to.flags()...),
 		report: true,
 		run: func(ctx context.Context, e *env, args []string) (_ any, err error) {
-			o.Tags = list.of("tag")
+			if o.Tags = list.of("tag"); noClobber {
+				o.Policy = layout.Fail
+			}
 			if o.Platforms, err = parsePlatforms(list.of("platform")); err != nil {
 				return nil, err
 			}

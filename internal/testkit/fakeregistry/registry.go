@@ -23,6 +23,8 @@ type Registry struct {
 	*httptest.Server
 	// NoReferrers leaves out the referrers API.
 	NoReferrers bool
+	// Sparse takes indexes whose children are not there.
+	Sparse bool
 	// User and Password, if set, are asked for by the basic scheme.
 	User, Password string
 	// Fault, if set, may answer a request in place of the registry.
@@ -33,7 +35,9 @@ type Registry struct {
 	uploads   int
 	requests  []string
 	presented []string
+	whole     int
 	hosts     []string
+	sent      int64
 }
 
 type repo struct {
@@ -93,11 +97,27 @@ func (reg *Registry) Presented() []string {
 	return slices.Clone(reg.presented)
 }
 
+// Whole is how many uploads came to their end and were of other bytes than they said.
+func (reg *Registry) Whole() int {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	return reg.whole
+}
+
 // Hosts lists what requests said is the registry's name.
 func (reg *Registry) Hosts() []string {
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
 	return slices.Clone(reg.hosts)
+}
+
+// Sent is how many bytes of blobs were sent since the last call, but by a Fault.
+func (reg *Registry) Sent() int64 {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	n := reg.sent
+	reg.sent = 0
+	return n
 }
 
 // Manifest returns the manifest at a tag or digest, or nil.
@@ -166,6 +186,10 @@ func (reg *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
+	if path == "_catalog" {
+		reg.catalog(w)
+		return
+	}
 	for _, part := range []struct {
 		sep  string
 		does func(w http.ResponseWriter, r *http.Request, name, rest string, body []byte)
@@ -176,6 +200,18 @@ func (reg *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	refuse(w, http.StatusNotFound, "NAME_UNKNOWN")
+}
+
+func (reg *Registry) catalog(w http.ResponseWriter) {
+	names := []string{}
+	for name, r := range reg.repos {
+		if len(r.manifests) > 0 {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string][]string{"repositories": names})
 }
 
 func refuse(w http.ResponseWriter, status int, code string) {
@@ -198,6 +234,7 @@ func (reg *Registry) upload(w http.ResponseWriter, r *http.Request, name, _ stri
 		return
 	}
 	if d := q.Get("digest"); digest.FromBytes(body).String() != d || q.Get("state") != "x" {
+		reg.whole++
 		refuse(w, http.StatusBadRequest, "DIGEST_INVALID")
 		return
 	}
@@ -221,7 +258,8 @@ func (reg *Registry) blob(w http.ResponseWriter, r *http.Request, name, d string
 	} else {
 		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
 	}
-	_, _ = w.Write(data)
+	n, _ := w.Write(data)
+	reg.sent += int64(n)
 }
 
 func (reg *Registry) manifest(w http.ResponseWriter, r *http.Request, name, point string, body []byte) {
@@ -265,7 +303,7 @@ func (reg *Registry) take(w http.ResponseWriter, mediaType string, repo *repo, p
 		}
 	}
 	for _, child := range m.Manifests {
-		if _, ok := repo.manifests[child.Digest.String()]; !ok {
+		if _, ok := repo.manifests[child.Digest.String()]; !ok && !reg.Sparse {
 			refuse(w, http.StatusBadRequest, "MANIFEST_BLOB_UNKNOWN")
 			return
 		}
