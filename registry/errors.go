@@ -83,6 +83,10 @@ func failure(ctx context.Context, host string, err error) error {
 	if errors.As(err, &own) {
 		return own
 	}
+	var lookup *net.DNSError
+	if errors.As(err, &lookup) {
+		return content.Errorf(ErrUnavailable, "%s can't be reached: no address for %s: %s", host, lookup.Name, lookup.Err)
+	}
 	err = innermost(err)
 	if text, ok := strings.CutPrefix(err.Error(), "bearer realm "); ok {
 		return content.Errorf(content.ErrRefused, "%s names a token service that is not asked: %s", host, realmFault(text))
