@@ -15,6 +15,7 @@ import (
 // and nobody's credentials.
 func atHome(t testing.TB, s server) (home string) {
 	t.Helper()
+	ocilayout(t) // is built with what is at the real one
 	home = t.TempDir()
 	t.Setenv("HOME", home)
 	for _, name := range []string{"XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "CONTAINERS_REGISTRIES_CONF"} {
@@ -117,7 +118,7 @@ blocked = true
 // TestContainerdMirrors: the hosts.toml of a registry that is nowhere serves containerd's
 // client and us.
 func TestContainerdMirrors(t *testing.T) {
-	c := startContainerd(t, "containerd2", "ctr2", 2)
+	c := startContainerd(t, "containerd2", "ctr2", 3)
 	address := registry(t, testkit.Client(t, "registry"))
 	src := helloLayout(t)
 	us(t, "push", src+":hello:1.0", address+"/copies/hello:v1")
