@@ -30,6 +30,7 @@ type puller struct {
 	cosign []layout.Entry          // what cosign made
 	lists  []list
 	report PullReport
+	left   map[content.Digest]int64 // sizes of layers that are not fetched; nil if all are
 }
 
 // A reach is what was wanted of a repository, and what refers to it.
@@ -209,7 +210,7 @@ func (p *puller) bring(ctx context.Context, roots ...content.Descriptor) error {
 	if err := p.fetchAhead(ctx, roots); err != nil {
 		return err
 	}
-	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: workers})
+	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: workers, Leave: p.leave()})
 	p.report.Add(done)
 	return p.where(err)
 }
