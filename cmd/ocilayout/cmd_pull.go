@@ -12,6 +12,7 @@ func pullCommand() *command {
 	var f pullFlags
 	var o registry.PullOptions
 	var list ordered
+	var along referrerFlags
 	var conflict string
 	return &command{
 		name:  "pull",
@@ -34,16 +35,18 @@ func pullCommand() *command {
 			&cli.StringFlag{Name: "refs-from", Destination: &f.refsFrom, Usage: "read from `FILE`, or standard input if it is -, which images to bring"},
 			&cli.BoolFlag{Name: "all-tags", Aliases: []string{"a"}, Destination: &f.allTags, Usage: "bring every tag of the repository REGISTRYREF"},
 			list.flag("platform", "take only the image for `PLATFORM` of an index, which is kept as it is and lists what is not there"),
-			&cli.BoolFlag{Name: "no-referrers", Destination: &o.NoReferrers, Usage: "leave out what refers to the image"},
 			&cli.StringFlag{Name: "on-conflict", Value: "overwrite", Destination: &conflict, Usage: policyUsage},
 			&cli.StringFlag{Name: "digest-file", Destination: &f.digestFile, Usage: "write the digest of the one image to `FILE`"},
-		}, f.from.flags()...),
+		}, append(along.flags(), f.from.flags()...)...),
 		report: true,
 		run: func(ctx context.Context, e *env, args []string) (_ any, err error) {
 			if o.Policy, err = parsePolicy(conflict); err != nil {
 				return nil, err
 			}
 			if o.Platforms, err = parsePlatforms(list.of("platform")); err != nil {
+				return nil, err
+			}
+			if err := along.fill(&o); err != nil {
 				return nil, err
 			}
 			return f.pull(ctx, e, args, o)
