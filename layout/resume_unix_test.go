@@ -16,18 +16,18 @@ import (
 // with, and one that others may write to is so no longer.
 func TestPartialOfOthers(t *testing.T) {
 	for name, test := range map[string]struct {
-		spoil   func(part string) error
+		spoil   func(t *testing.T, part string) error
 		resumes bool
 	}{
-		"a fifo": {func(part string) error { return errors.Join(os.Remove(part), unix.Mkfifo(part, 0o644)) }, false},
-		"another owner's": {func(part string) error {
+		"a fifo": {func(_ *testing.T, part string) error { return errors.Join(os.Remove(part), unix.Mkfifo(part, 0o644)) }, false},
+		"another owner's": {func(t *testing.T, part string) error {
 			if os.Geteuid() != 0 {
 				t.Skip("only root may give files away")
 			}
 			return os.Chown(part, 12345, 12345)
 		}, false},
-		"open to all": {func(part string) error { return os.Chmod(part, 0o666) }, true},
-		"setuid":      {func(part string) error { return os.Chmod(part, 0o755|os.ModeSetuid) }, true},
+		"open to all": {func(_ *testing.T, part string) error { return os.Chmod(part, 0o666) }, true},
+		"setuid":      {func(_ *testing.T, part string) error { return os.Chmod(part, 0o755|os.ModeSetuid) }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := testkit.Layout(t, nil)
@@ -36,7 +36,7 @@ func TestPartialOfOthers(t *testing.T) {
 			if err := fetchOnce(t, dir, from, want); !errors.Is(err, errCut) {
 				t.Fatal(err)
 			}
-			if err := test.spoil(leftPartial(t, dir)); err != nil {
+			if err := test.spoil(t, leftPartial(t, dir)); err != nil {
 				t.Fatal(err)
 			}
 			from.cut = 0
