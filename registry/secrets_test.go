@@ -193,6 +193,9 @@ func TestHelper(t *testing.T) {
 
 // TestClientCertificate: a registry that wants one gets it, from wherever it is kept.
 func TestClientCertificate(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("directories have no colons in their names there")
+	}
 	cert, key := certificate(t)
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(cert)
