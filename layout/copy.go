@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"runtime"
 	"sync"
 
@@ -45,7 +46,8 @@ type CopyReport struct {
 
 // CopyGraph stages in b everything reachable from the roots in src. Parts that are
 // absent where they may be are reported; any other is ErrMissing. The bytes of src
-// are proven on the way, those in b's layout too. Nothing has a name, nor is it
+// are proven on the way, those in b's layout too; of a src that is a
+// content.FetcherFrom, blobs are pushed as Batch.PushResumable does. Nothing has a name, nor is it
 // durable, before b.Publish; nothing of index.json is touched.
 func CopyGraph(ctx context.Context, b *Batch, src content.Fetcher, roots []content.Descriptor, o CopyOptions) (CopyReport, error) {
 	c := copier{b: b, src: src, o: o}
@@ -204,6 +206,18 @@ func (c *copier) push(ctx context.Context, n content.Node) error {
 			return blobError(n.Digest, err)
 		}
 		return errors.Join(c.b.PushFile(ctx, n.Descriptor, f.(diskFile).File), f.Close())
+	}
+	if from, ok := c.src.(content.FetcherFrom); ok {
+		return c.b.PushResumable(ctx, n.Descriptor, func(offset int64) (io.ReadCloser, error) {
+			rc, err := from.FetchFrom(ctx, n.Descriptor, offset)
+			if err != nil {
+				return nil, err
+			}
+			return struct {
+				io.Reader
+				io.Closer
+			}{content.TrackFrom(ctx, rc, "copy", content.Short(n.Digest), n.Size, offset), rc}, nil
+		})
 	}
 	rc, err := c.src.Fetch(ctx, n.Descriptor)
 	if err != nil {

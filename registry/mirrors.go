@@ -144,6 +144,21 @@ func (r *Repository) Fetch(ctx context.Context, target content.Descriptor) (io.R
 	})
 }
 
+// FetchFrom opens a blob from an offset on, unproven: see content.FetcherFrom. Of a
+// registry that sends it from its start what comes before is dropped.
+func (r *Repository) FetchFrom(ctx context.Context, target content.Descriptor, offset int64) (io.ReadCloser, error) {
+	if err := content.CheckDigest(target.Digest); err != nil {
+		return nil, err
+	}
+	return ask(ctx, r, target.Digest.String(), func(at *Repository, rest []*Repository) (io.ReadCloser, error) {
+		d := &download{ctx: at.asPuller(ctx), repo: at, path: "blobs/" + target.Digest.String(), offset: offset}
+		if err := d.open(); err != nil {
+			return nil, errors.Join(at.at(target.Digest.String(), err), d.Close())
+		}
+		return &relay{d, ctx, rest}, nil
+	})
+}
+
 // A relay is a download that goes on at other places, if need be.
 type relay struct {
 	*download

@@ -1,12 +1,7 @@
 package registry
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"io"
-	"maps"
-	"slices"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/layout"
@@ -16,7 +11,8 @@ import (
 // image.
 type PullOptions struct {
 	// Name is what the image is called in the layout; "" is its name in the registry,
-	// with the host, or no name if it is pulled by its digest alone.
+	// with the host, or no name if it is pulled by its digest alone. It is for one image:
+	// of several each Want has its own.
 	Name string
 	// Platforms are the only ones pulled of an index, with their attestations; the
 	// index is kept as it is, and is sparse then. None means all.
@@ -28,27 +24,84 @@ type PullOptions struct {
 	Policy layout.Policy
 }
 
+// A Want is one image to be pulled.
+type Want struct {
+	// From is where it is: under the tag latest if there is neither tag nor digest.
+	From Reference
+	// Name is what it is called in the layout; "" is PullOptions.Name.
+	Name string
+	// Found is what From means, where the caller knows it: then From is not looked at,
+	// and the registry not asked again.
+	Found *Found
+
+	tags []string // of the repository, if they were listed
+}
+
+// A Pulled says what became of one Want. Its JSON is stable.
+type Pulled struct {
+	From    string         `json:"from"`              // with the host
+	Name    string         `json:"name"`              // in the layout; "" if it has none
+	Digest  content.Digest `json:"digest"`            // of the image
+	Old     content.Digest `json:"old,omitempty"`     // what had the name before
+	Skipped bool           `json:"skipped,omitempty"` // and has it still
+}
+
 // A PullReport says what a pull did.
 type PullReport struct {
-	Digest content.Digest `json:"digest"` // of the image
+	Digest content.Digest `json:"digest,omitempty"` // of the image, if it is one
+	Images []Pulled       `json:"images"`           // in the order in which they were wanted
 	layout.TransferReport
 }
 
 // Pull brings what from means, or its tag latest if it has neither tag nor digest, into
-// dst, with all that refers to it: referrers at any depth, and what cosign made. Names
-// change in one transaction once the content is proven and durable; if Pull fails they
-// are as before. What dst has already is not fetched.
-//
-// Requests, besides those for tokens: one for the manifest, one for each blob and each
-// child of an index that dst does not have; if it has all, no other. With referrers, one
-// more for each manifest, two where the registry lacks the referrers API, and one for
-// each thousand tags.
+// dst, with all that refers to it: referrers at any depth, and what cosign made. It is
+// PullAll of one image.
 func Pull(ctx context.Context, s *Session, from Reference, dst *layout.Layout, o PullOptions) (PullReport, error) {
-	found, err := Find(ctx, s, from)
-	if err != nil {
-		return PullReport{TransferReport: layout.TransferReport{Changes: []layout.Change{}}}, err
+	return PullAll(ctx, s, []Want{{From: from}}, dst, o)
+}
+
+// PullAll brings images, of any repositories and hosts, into dst, with all that refers
+// to them: referrers at any depth, and what cosign made. What several of them have is
+// fetched once, and not at all if dst has it. Names change in one transaction once the
+// content is proven and durable; if PullAll fails they are as before. Two images of
+// other content under one name are ErrAmbiguous.
+//
+// Requests, besides those for tokens: one for each image that is not Found, one for each
+// blob and each child of an index that dst does not have; if it has all, no other. With
+// referrers, one more for each manifest of each repository, two where the registry lacks
+// the referrers API, and one for each thousand tags of a repository. Few of them are
+// under way at once, however many images there are, and as few files open.
+func PullAll(ctx context.Context, s *Session, wants []Want, dst *layout.Layout, o PullOptions) (PullReport, error) {
+	return newPuller(dst, o).run(ctx, s, wants)
+}
+
+// AllTags wants every tag of ref's repository but those under which referrers are kept,
+// which belong to what they refer to. It costs a request for each thousand tags. A
+// reference with a tag or digest is ErrInvalid.
+func AllTags(ctx context.Context, s *Session, ref Reference) ([]Want, error) {
+	if ref.Tag != "" || ref.Digest != "" {
+		return nil, content.Errorf(content.ErrInvalid, "%s is one image, and a repository is wanted: %s", ref, ref.Name())
 	}
-	return found.Pull(ctx, dst, o)
+	repo, err := s.OpenToRead(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	tags, err := repo.Tags(ctx)
+	if err != nil {
+		return nil, err
+	}
+	wants := []Want{}
+	for _, tag := range tags {
+		if layout.IsReferrerTag(tag) {
+			continue
+		}
+		from, err := ref.WithTag(tag)
+		if err != nil {
+			return nil, err
+		}
+		wants = append(wants, Want{From: from, tags: tags})
+	}
+	return wants, nil
 }
 
 // A Found is what a reference means in a registry.
@@ -62,224 +115,26 @@ type Found struct {
 }
 
 // Find reads the manifest that from means, or its tag latest if it has neither tag nor
-// digest, in one request if no mirror is asked in vain. So one can know that it is there
-// before anything is made for it.
+// digest, in one request. So one can know that it is there before anything is made
+// for it.
 func Find(ctx context.Context, s *Session, from Reference) (*Found, error) {
 	from = from.OrLatest()
 	repo, err := s.OpenToRead(ctx, from)
 	if err != nil {
 		return nil, err
 	}
-	d, data, err := repo.Manifest(ctx, from.point())
+	return repo.find(ctx, from)
+}
+
+func (r *Repository) find(ctx context.Context, from Reference) (*Found, error) {
+	d, data, err := r.Manifest(ctx, from.point())
 	if err != nil {
 		return nil, err
 	}
-	return &Found{d, data, from, repo}, nil
+	return &Found{d, data, from, r}, nil
 }
 
 // Pull brings what was found into dst: see Pull.
-func (f *Found) Pull(ctx context.Context, dst *layout.Layout, o PullOptions) (report PullReport, err error) {
-	if o.Name != "" {
-		if err := layout.CheckName(o.Name); err != nil {
-			return report, err
-		}
-	} else if f.from.Tag != "" {
-		o.Name = f.from.Name() + ":" + f.from.Tag
-	}
-	p := puller{from: f.from, repo: f.repo, dst: dst, o: o, batch: dst.Batch(), seen: map[content.Digest]bool{}}
-	p.report.Digest, p.report.Changes = f.Digest, []layout.Change{}
-	defer func() { err = errors.Join(err, p.batch.Close()) }()
-	p.src = localFirst{p.batch, p.repo, map[content.Digest][]byte{f.Digest: f.Bytes}}
-	if err := p.gather(ctx, f.Descriptor); err != nil {
-		return p.report, err
-	}
-	if err := p.batch.Publish(ctx); err != nil {
-		return p.report, err
-	}
-	err = dst.Update(ctx, func(tx *layout.Tx) error { return p.commit(ctx, tx) })
-	return p.report, content.At(dst.Path(), err)
-}
-
-type puller struct {
-	from    Reference
-	repo    *Repository
-	src     localFirst
-	dst     *layout.Layout
-	o       PullOptions
-	batch   *layout.Batch
-	seen    map[content.Digest]bool // everything that was brought
-	entries []layout.Entry          // the image, then what cosign made
-	lists   []list
-	report  PullReport
-}
-
-// A list is what refers to one subject.
-type list struct {
-	subject   content.Digest
-	artifacts []content.Descriptor
-}
-
-// gather stages the image and what belongs to it.
-func (p *puller) gather(ctx context.Context, d content.Descriptor) error {
-	if err := p.entry(ctx, d, p.o.Name); err != nil || p.o.NoReferrers {
-		return err
-	}
-	asked := map[content.Digest]bool{}
-	for {
-		found, err := p.referrers(ctx, asked)
-		if err != nil {
-			return err
-		}
-		if len(found) == 0 {
-			break
-		}
-	}
-	return p.cosign(ctx)
-}
-
-// root reads the manifest at a point.
-func (p *puller) root(ctx context.Context, point string) (content.Descriptor, error) {
-	d, data, err := p.repo.Manifest(ctx, point)
-	if err == nil {
-		p.src.known[d.Digest] = data
-	}
-	return d, err
-}
-
-// entry brings a manifest with all below it, and notes the entry for it.
-func (p *puller) entry(ctx context.Context, d content.Descriptor, name string) error {
-	if err := p.bring(ctx, d); err != nil {
-		return err
-	}
-	m, _, err := content.FetchManifest(ctx, p.src, d, p.repo.Limits())
-	if err != nil {
-		return err
-	}
-	if !content.IsIndex(d.MediaType) && !m.IsImage() || m.ArtifactType != "" {
-		d.ArtifactType = m.EffectiveArtifactType()
-	}
-	if m.IsImage() {
-		if d.Platform, err = content.PlatformOf(ctx, p.src, d, p.repo.Limits()); err != nil {
-			return err
-		}
-	}
-	e := layout.NewEntry(d)
-	if name != "" {
-		e = e.WithName(name)
-	}
-	p.entries = append(p.entries, e)
-	return nil
-}
-
-func (p *puller) bring(ctx context.Context, roots ...content.Descriptor) error {
-	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: p.repo.c.o.workers()})
-	p.report.Add(done)
-	return content.At(p.from.Name(), err)
-}
-
-// referrers brings what refers to the manifests that came since the last time.
-func (p *puller) referrers(ctx context.Context, asked map[content.Digest]bool) ([]content.Descriptor, error) {
-	var all []content.Descriptor
-	for _, subject := range slices.Sorted(maps.Keys(p.seen)) {
-		if asked[subject] || p.src.known[subject] == nil {
-			continue
-		}
-		asked[subject] = true
-		found, err := p.repo.referrers(ctx, subject)
-		if err != nil {
-			return nil, err
-		}
-		var own []content.Descriptor
-		for _, d := range found {
-			ok, err := p.repo.isReferrer(ctx, p.src, d, subject)
-			if err != nil {
-				return nil, err
-			}
-			if ok {
-				own = append(own, d)
-			}
-		}
-		if len(own) > 0 {
-			p.lists = append(p.lists, list{subject, own})
-			p.report.Referrers += len(own)
-			all = append(all, own...)
-		}
-	}
-	if len(p.src.known) > p.repo.Limits().Nodes {
-		return nil, content.At(p.from.Name(), content.Errorf(content.ErrRefused, "there are too many referrers"))
-	}
-	if len(all) == 0 {
-		return nil, nil
-	}
-	return all, p.bring(ctx, all...)
-}
-
-// cosign brings what cosign made for any manifest that came.
-func (p *puller) cosign(ctx context.Context) error {
-	tags, err := p.repo.cosignTags(ctx)
-	if err != nil {
-		return err
-	}
-	for _, subject := range slices.Sorted(maps.Keys(p.src.known)) {
-		for _, tag := range tags[layout.FallbackTag(subject)] {
-			d, err := p.root(ctx, tag)
-			if err != nil {
-				return err
-			}
-			if err := p.entry(ctx, d, tag); err != nil {
-				return err
-			}
-			p.report.Referrers++
-		}
-	}
-	return nil
-}
-
-// commit brings in the entries and the lists of referrers.
-func (p *puller) commit(ctx context.Context, tx *layout.Tx) error {
-	p.report.Changes = []layout.Change{}
-	for _, e := range p.entries {
-		change, err := tx.Bring(e, p.o.Policy)
-		if err != nil {
-			return err
-		}
-		if change.Name != "" {
-			p.report.Changes = append(p.report.Changes, change)
-		}
-	}
-	for _, l := range p.lists {
-		if err := tx.AddReferrer(ctx, p.batch, content.Descriptor{Digest: l.subject}, l.artifacts...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// localFirst reads manifests from the layout where they are there and right, and all
-// else from the registry. It keeps what manifests it has seen.
-type localFirst struct {
-	batch *layout.Batch
-	repo  *Repository
-	known map[content.Digest][]byte // used by the walk alone, not by what moves blobs
-}
-
-// Fetch opens verified content.
-func (f localFirst) Fetch(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
-	if !content.HasEdges(d.MediaType) {
-		if ok, err := f.batch.Exists(ctx, d); err == nil && ok && content.IsImageConfig(d.MediaType) {
-			return f.batch.Fetch(ctx, d)
-		}
-		return f.repo.Fetch(ctx, d)
-	}
-	data, ok := f.known[d.Digest]
-	if !ok {
-		var err error
-		if data, err = content.FetchAll(ctx, f.batch, d, f.repo.Limits().Manifest); err != nil {
-			if data, err = content.FetchAll(ctx, f.repo, d, f.repo.Limits().Manifest); err != nil {
-				return nil, err
-			}
-		}
-		f.known[d.Digest] = data
-	}
-	return content.Verify(io.NopCloser(bytes.NewReader(data)), d), nil
+func (f *Found) Pull(ctx context.Context, dst *layout.Layout, o PullOptions) (PullReport, error) {
+	return PullAll(ctx, nil, []Want{{Found: f}}, dst, o)
 }

@@ -63,7 +63,7 @@ func (r PushReport) Changed() bool {
 // one more for each manifest that was there and has referrers in src, and one for each
 // of cosign's tags.
 func Push(ctx context.Context, s *Session, src *layout.Reader, ref layout.Reference, to Reference, o PushOptions) (PushReport, error) {
-	p := newPusher(&layoutSource{Reader: src}, to.OrLatest(), o)
+	p := newPusher(&fromLayout{Reader: src}, to.OrLatest(), o)
 	e, err := src.Lookup(ctx, ref)
 	if err != nil {
 		return p.report, content.At(src.Path(), err)
@@ -81,7 +81,7 @@ func Push(ctx context.Context, s *Session, src *layout.Reader, ref layout.Refere
 // repository. Two names with the same tag and other content are ErrAmbiguous, and then
 // nothing is sent; to.Tag, to.Digest and o.Tags must be empty.
 func PushAll(ctx context.Context, s *Session, src *layout.Reader, to Reference, o PushOptions) (PushReport, error) {
-	p := newPusher(&layoutSource{Reader: src}, to, o)
+	p := newPusher(&fromLayout{Reader: src}, to, o)
 	if to.Tag != "" || to.Digest != "" || len(o.Tags) > 0 {
 		return p.report, content.Errorf(content.ErrInvalid, "%s: all tags go to a repository, and have their names already", to)
 	}

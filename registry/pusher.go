@@ -13,7 +13,7 @@ import (
 
 // A pusher sends images from one source to one repository, whatever the source is.
 type pusher struct {
-	src     source
+	src     origin
 	repo    *Repository
 	to      Reference
 	o       PushOptions
@@ -32,7 +32,7 @@ type node struct {
 	present bool // before anything was sent
 }
 
-func newPusher(src source, to Reference, o PushOptions) *pusher {
+func newPusher(src origin, to Reference, o PushOptions) *pusher {
 	return &pusher{
 		src: src, to: to, o: o, planned: map[content.Digest]int{}, blobs: map[content.Digest]bool{},
 		report: PushReport{DryRun: o.DryRun, Changes: []layout.Change{}},

@@ -57,6 +57,7 @@ func TestScript(t *testing.T) {
 			"json-get": scriptJSONGet,
 			"json-env": scriptJSONEnv,
 			"registry": scriptRegistry,
+			"expand":   scriptExpand,
 		},
 	})
 }
@@ -109,6 +110,16 @@ func scriptRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Setenv(args[0], reg.Host())
 	ts.Setenv(args[0]+"_PORT", reg.Host()[strings.LastIndexByte(reg.Host(), ':')+1:])
+}
+
+// scriptExpand puts the values of variables into files, for $NAME or ${NAME}.
+func scriptExpand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: expand FILE...")
+	}
+	for _, file := range args {
+		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(os.Expand(ts.ReadFile(file), ts.Getenv)), 0o644))
+	}
 }
 
 func scriptJSONEnv(ts *testscript.TestScript, neg bool, args []string) {

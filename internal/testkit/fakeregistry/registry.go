@@ -37,6 +37,7 @@ type Registry struct {
 	presented []string
 	whole     int
 	hosts     []string
+	sent      int64
 }
 
 type repo struct {
@@ -108,6 +109,15 @@ func (reg *Registry) Hosts() []string {
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
 	return slices.Clone(reg.hosts)
+}
+
+// Sent is how many bytes of blobs were sent since the last call, but by a Fault.
+func (reg *Registry) Sent() int64 {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	n := reg.sent
+	reg.sent = 0
+	return n
 }
 
 // Manifest returns the manifest at a tag or digest, or nil.
@@ -232,7 +242,8 @@ func (reg *Registry) blob(w http.ResponseWriter, r *http.Request, name, d string
 	} else {
 		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
 	}
-	_, _ = w.Write(data)
+	n, _ := w.Write(data)
+	reg.sent += int64(n)
 }
 
 func (reg *Registry) manifest(w http.ResponseWriter, r *http.Request, name, point string, body []byte) {

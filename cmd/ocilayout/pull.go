@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+
+	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/layout"
+	"github.com/ocilayout/ocilayout/registry"
+)
+
+// pullFlags say what pull brings, and where it writes the digest.
+type pullFlags struct {
+	from       registryFlags
+	refsFrom   string
+	allTags    bool
+	digestFile string
+}
+
+// pull brings what args and flags say into the layout that the last argument names.
+func (f *pullFlags) pull(ctx context.Context, e *env, args []string, o registry.PullOptions) (_ any, err error) {
+	sources, target := args[:len(args)-1], args[len(args)-1]
+	ref, err := layout.ParseReference(target)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.check(sources, ref); err != nil {
+		return nil, err
+	}
+	s, err := f.from.session(e)
+	if err != nil {
+		return nil, err
+	}
+	wants, err := f.wants(ctx, e, s, sources)
+	if err != nil {
+		return nil, err
+	}
+	// The first one is looked for before a layout is made.
+	if wants[0].Found, err = registry.Find(ctx, s, wants[0].From); err != nil {
+		return nil, err
+	}
+	dst, name, err := e.destination(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	defer closing(dst, &err)
+	o.Name = name
+	done, err := registry.PullAll(ctx, s, wants, dst, o)
+	if err != nil {
+		return nil, err
+	}
+	return pulled{done}, writeDigest(f.digestFile, done.Digest)
+}
+
+// check refuses what does not go together.
+func (f *pullFlags) check(sources []string, target layout.Reference) error {
+	many := len(sources) > 1 || f.refsFrom != "" || f.allTags
+	switch {
+	case f.refsFrom != "" && (len(sources) > 0 || f.allTags):
+		return &usageError{"--refs-from says which images: no other may be given", "pull"}
+	case f.refsFrom == "" && len(sources) == 0:
+		return &usageError{"say which images: REGISTRYREF, or --refs-from", "pull"}
+	case f.refsFrom == "-" && f.from.password:
+		return &usageError{"--refs-from and --password-stdin can't both read standard input", "pull"}
+	case many && target.Name != "":
+		return content.Errorf(content.ErrInvalid, "%s: several images can't have one name", target)
+	case many && f.digestFile != "":
+		return &usageError{"--digest-file is about one image", "pull"}
+	}
+	return nil
+}
+
+// wants lists what is to be pulled, at least one image.
+func (f *pullFlags) wants(ctx context.Context, e *env, s *registry.Session, sources []string) ([]registry.Want, error) {
+	if f.refsFrom != "" {
+		return wantsIn(e, f.refsFrom)
+	}
+	var wants []registry.Want
+	for _, arg := range sources {
+		from, err := registry.ParseReference(arg)
+		if err != nil {
+			return nil, err
+		}
+		if !f.allTags {
+			wants = append(wants, registry.Want{From: from})
+			continue
+		}
+		tags, err := registry.AllTags(ctx, s, from)
+		if err != nil {
+			return nil, err
+		}
+		if len(tags) == 0 {
+			return nil, content.At(from.Name(), content.Errorf(content.ErrNotFound, "it has no tags"))
+		}
+		wants = append(wants, tags...)
+	}
+	return wants, nil
+}
+
+// wantsIn reads what is to be pulled from a file.
+func wantsIn(e *env, file string) ([]registry.Want, error) {
+	list, err := e.refList(file)
+	if err != nil {
+		return nil, err
+	}
+	wants := make([]registry.Want, len(list))
+	for i, line := range list {
+		from, err := registry.ParseReference(line.source)
+		if err == nil && line.target != "" {
+			err = layout.CheckName(line.target)
+		}
+		if err != nil {
+			return nil, line.at(err)
+		}
+		wants[i] = registry.Want{From: from, Name: line.target}
+	}
+	return wants, nil
+}
