@@ -47,11 +47,5 @@ func Copy(ctx context.Context, s *Session, from, to Reference, o CopyOptions) (C
 			return p.report, err
 		}
 	}
-	p.report.Digest = d.Digest
-	points, err := p.points(d.Digest)
-	if err != nil {
-		return p.report, err
-	}
-	err = p.run(ctx, s, []target{{d, points}})
-	return p.report, err
+	return p.one(ctx, s, d)
 }

@@ -30,6 +30,9 @@ type puller struct {
 	cosign []layout.Entry          // what cosign made
 	lists  []list
 	report PullReport
+
+	narrower *layout.Narrower // if indexes are narrowed
+	narrowed []*Repository    // of each of the report's narrowed indexes
 }
 
 // A reach is what was wanted of a repository, and what refers to it.
@@ -79,7 +82,10 @@ func (p *puller) gather(ctx context.Context, s *Session, wants []Want) error {
 	if err := p.referrers(ctx); err != nil {
 		return err
 	}
-	return p.cosigned(ctx)
+	if err := p.cosigned(ctx); err != nil {
+		return err
+	}
+	return p.leave(ctx)
 }
 
 // A task is one manifest that is wanted.
@@ -143,7 +149,12 @@ func (p *puller) take(ctx context.Context, tasks []task) ([]layout.Entry, error)
 		for i, f := range found {
 			roots[i] = f.Descriptor
 			p.src.add(f)
-			tasks[i].repo.roots = append(tasks[i].repo.roots, f.Digest)
+		}
+		if err := p.narrow(ctx, found, roots); err != nil {
+			return nil, err
+		}
+		for i, d := range roots {
+			tasks[i].repo.roots = append(tasks[i].repo.roots, d.Digest)
 		}
 		if err := p.bring(ctx, roots...); err != nil {
 			return nil, err

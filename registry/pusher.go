@@ -39,6 +39,20 @@ func newPusher(src origin, to Reference, o PushOptions) *pusher {
 	}
 }
 
+// one sends one image to where it goes. Of d no more than the digest need be known.
+func (p *pusher) one(ctx context.Context, s *Session, d content.Descriptor) (_ PushReport, err error) {
+	if d, err = p.narrow(ctx, d); err != nil {
+		return p.report, err
+	}
+	p.report.Digest = d.Digest
+	points, err := p.points(d.Digest)
+	if err != nil {
+		return p.report, err
+	}
+	err = p.run(ctx, s, []target{{d, points}})
+	return p.report, err
+}
+
 // run sends all targets, and what refers to them.
 func (p *pusher) run(ctx context.Context, s *Session, targets []target) (err error) {
 	if p.repo, err = s.Open(ctx, p.to); err != nil {
@@ -52,8 +66,11 @@ func (p *pusher) run(ctx context.Context, s *Session, targets []target) (err err
 			return err
 		}
 	}
-	if p.o.NoReferrers || p.within {
+	if p.o.NoReferrers {
 		return nil
+	}
+	if err := p.leave(ctx); err != nil || p.within {
+		return err
 	}
 	return p.belongings(ctx)
 }
