@@ -229,6 +229,14 @@ func (t *transfer) copyGraph(ctx context.Context, src content.Fetcher, roots []c
 	return err
 }
 
+// Join adds what another transfer did.
+func (r *TransferReport) Join(more TransferReport) {
+	r.Changes = append(r.Changes, more.Changes...)
+	r.Narrowed = append(r.Narrowed, more.Narrowed...)
+	r.Referrers += more.Referrers
+	r.Add(more.CopyReport)
+}
+
 // Add adds what another copy did.
 func (r *CopyReport) Add(more CopyReport) {
 	r.Blobs += more.Blobs
