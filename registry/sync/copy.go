@@ -198,7 +198,7 @@ func (r *runner) toRegistries(ctx context.Context, ob *observer, steps []*Step) 
 // send copies one image, by its digest, to a registry.
 func (r *runner) send(ctx context.Context, ob *observer, from, to Point, o registry.PushOptions) (registry.PushReport, error) {
 	if from.Layout == "" {
-		return registry.PushReport{}, content.Errorf(content.ErrUnsupported, "nothing is copied from a registry to a registry")
+		return registry.Copy(ctx, r.s, from.reference(), to.reference(), o)
 	}
 	shelf, err := ob.shelf(ctx, from.Layout)
 	if err != nil {

@@ -234,8 +234,9 @@ sync:
 - {source: '$REG/app', target: 'ocidir://$DIR/one', type: repository, tags: {deny: ['sha256-.*']}}
 - {source: 'ocidir://$DIR/one', target: 'ocidir://$DIR/two', type: repository, tags: {allow: [app]}}
 - {source: 'ocidir://$DIR/two:app', target: 'ocidir://$DIR/three:renamed', type: image}
-- {source: 'ocidir://$DIR/three', target: '$REG/from-layout', type: layout, tags: {allow: [renamed]}}`, sync.Options{})
-		if report.Totals.Copied != 4 {
+- {source: 'ocidir://$DIR/three', target: '$REG/from-layout', type: layout, tags: {allow: [renamed]}}
+- {source: '$REG/from-layout:renamed', target: '$REG/from-registry:v1', type: image}`, sync.Options{})
+		if report.Totals.Copied != 5 {
 			t.Errorf("%+v", report)
 		}
 		for path, name := range map[string]string{"one": "app", "two": "app", "three": "renamed"} {
@@ -246,7 +247,7 @@ sync:
 				}
 			}
 		}
-		for repository, name := range map[string]string{"from-layout": "renamed"} {
+		for repository, name := range map[string]string{"from-layout": "renamed", "from-registry": "v1"} {
 			tags := w.reg.Tags(repository)
 			if !slices.Contains(tags, name) || !slices.Contains(tags, tag+".att") || slices.Contains(tags, tag) != noAPI {
 				t.Errorf("in %s are %s", repository, tags)
