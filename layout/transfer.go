@@ -27,6 +27,8 @@ type TransferOptions struct {
 	// NoReferrers leaves out what has something else as its subject, and the
 	// entries that cosign made, unless it is what a Source asks for.
 	NoReferrers bool
+	// Belongings say more closely what comes along with a Source that is one image.
+	Belongings
 	// Policy says what becomes of names that other content has.
 	Policy Policy
 }
@@ -201,10 +203,13 @@ func (t *transfer) belonging(ctx context.Context, seen, done map[content.Digest]
 		if err != nil {
 			return nil, err
 		}
-		if len(found) > 0 {
+		if found = t.o.Pick(found); len(found) > 0 {
 			t.lists = append(t.lists, referrerList{tag: FallbackTag(subject), children: found})
 			t.report.Referrers += len(found)
 			roots = append(roots, found...)
+		}
+		if t.o.NoCosign {
+			continue
 		}
 		for _, e := range cosign[subject] {
 			t.entries = append(t.entries, e)

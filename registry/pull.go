@@ -20,6 +20,8 @@ type PullOptions struct {
 	// NoReferrers leaves out what has something pulled as its subject, and what cosign
 	// made for it.
 	NoReferrers bool
+	// Belongings say more closely what comes along.
+	layout.Belongings
 	// Policy says what becomes of a name that other content has.
 	Policy layout.Policy
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	gosync "sync"
 
 	"golang.org/x/sync/errgroup"
@@ -112,7 +113,7 @@ func (r *runner) bring(ctx context.Context, ob *observer, dst *layout.Layout, st
 		}
 	}
 	done, err := registry.PullAll(ctx, r.s, wants, dst, registry.PullOptions{
-		Platforms: e.platforms, NoReferrers: e.alone(),
+		Platforms: e.platforms, NoReferrers: e.alone(), Belongings: e.along(),
 	})
 	if err == nil {
 		r.report.moved(done.Blobs, done.Bytes, done.Referrers)
@@ -123,10 +124,34 @@ func (r *runner) bring(ctx context.Context, ob *observer, dst *layout.Layout, st
 // alone says whether nothing that refers to an image goes along.
 func (e *Entry) alone() bool { return !isSet(e.Referrers) && !isSet(e.DigestTags) }
 
+// along is what goes along with an image, if anything does.
+func (e *Entry) along() layout.Belongings {
+	b := layout.Belongings{NoSubjects: !isSet(e.Referrers), NoCosign: !isSet(e.DigestTags)}
+	if len(e.ReferrerFilters) > 0 {
+		b.Which = e.takesReferrer
+	}
+	return b
+}
+
+// takesReferrer says whether a filter takes a referrer.
+func (e *Entry) takesReferrer(d content.Descriptor) bool {
+	return slices.ContainsFunc(e.ReferrerFilters, func(f ReferrerFilter) bool {
+		if f.ArtifactType != "" && f.ArtifactType != d.ArtifactType {
+			return false
+		}
+		for key, value := range f.Annotations {
+			if have, ok := d.Annotations[key]; !ok || value != "" && have != value {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // transfer copies images of a layout to a layout: in one go those that keep their names,
 // each other one by itself.
 func (r *runner) transfer(ctx context.Context, ob *observer, dst *layout.Layout, steps []*Step) error {
-	o := layout.TransferOptions{CopyOptions: layout.CopyOptions{Platforms: steps[0].Entry.platforms}, NoReferrers: steps[0].Entry.alone()}
+	o := layout.TransferOptions{CopyOptions: layout.CopyOptions{Platforms: steps[0].Entry.platforms}, NoReferrers: steps[0].Entry.alone(), Belongings: steps[0].Entry.along()}
 	var together []layout.Source
 	for _, s := range steps {
 		shelf, err := ob.shelf(ctx, s.Source.Layout)
@@ -181,7 +206,7 @@ func (r *runner) toRegistries(ctx context.Context, ob *observer, steps []*Step) 
 			r.backup(ctx, ob, s)
 			from := s.Source
 			from.Digest = s.From.wanted()
-			done, err := r.send(ctx, ob, from, s.Target, registry.PushOptions{Platforms: s.Entry.platforms, NoReferrers: s.Entry.alone()})
+			done, err := r.send(ctx, ob, from, s.Target, registry.PushOptions{Platforms: s.Entry.platforms, NoReferrers: s.Entry.alone(), Belongings: s.Entry.along()})
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
