@@ -209,12 +209,22 @@ func (p *puller) entry(ctx context.Context, d content.Descriptor, name string) (
 	return e, nil
 }
 
+// workers is how many blobs are moved at once: as few as the host wants that wants the
+// fewest.
+func (p *puller) workers() int {
+	n := workers
+	for _, r := range p.repos {
+		n = min(n, r.repo.c.o.workers())
+	}
+	return n
+}
+
 // bring stages what roots lead to.
 func (p *puller) bring(ctx context.Context, roots ...content.Descriptor) error {
 	if err := p.fetchAhead(ctx, roots); err != nil {
 		return err
 	}
-	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: workers})
+	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: p.workers()})
 	p.report.Add(done)
 	return p.where(err)
 }
