@@ -175,6 +175,7 @@ func (c *client) do(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, failure(req.Context(), c.host, err)
 	}
+	c.left.note(resp.Header)
 	return resp, nil
 }
 

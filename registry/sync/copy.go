@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	gosync "sync"
 
@@ -29,33 +30,46 @@ func (r *runner) copy(ctx context.Context, ob *observer, steps []Step) {
 		loads[key] = append(loads[key], &steps[i])
 	}
 	for _, key := range order {
-		if r.stopped() || ctx.Err() != nil {
-			for _, s := range loads[key] {
-				s.Action, s.Reason = ActionSkip, "not done after a failure"
+		for steps := loads[key]; len(steps) > 0; {
+			if r.stopped() || ctx.Err() != nil {
+				skip(steps)
+				break
 			}
-			continue
+			n := r.pace(ctx, ob, steps)
+			if key.layout == "" {
+				r.toRegistries(ctx, ob, steps[:n])
+			} else {
+				r.toLayout(ctx, ob, key, steps[:n])
+			}
+			steps = steps[n:]
 		}
-		if key.layout == "" {
-			r.toRegistries(ctx, ob, loads[key])
-		} else {
-			r.toLayout(ctx, ob, key, loads[key])
-		}
+	}
+}
+
+// skip leaves steps out that nobody begins any more.
+func skip(steps []*Step) {
+	for _, s := range steps {
+		s.Action, s.Reason = ActionSkip, "not done after a failure"
 	}
 }
 
 // A loadKey is what steps have in common that are done together: a layout that they
-// write to, or "" for registries, from where they read, and what goes along.
+// write to, or "" for registries, from where they read, what goes along, and a limit.
 type loadKey struct {
-	layout, from, along string
+	layout, from, along, limited string
 }
 
 func newLoadKey(s *Step) loadKey {
-	if s.Target.Layout == "" {
-		return loadKey{}
-	}
 	e := s.Entry
+	var limited string
+	if e.RateLimit.Min > 0 && s.Source.Layout == "" {
+		limited = fmt.Sprint(s.Source.Host, e.RateLimit)
+	}
+	if s.Target.Layout == "" {
+		return loadKey{limited: limited}
+	}
 	along, _ := json.Marshal([]any{isSet(e.Referrers), isSet(e.DigestTags), e.ReferrerFilters, e.platforms})
-	return loadKey{s.Target.Layout, s.Source.Layout, string(along)}
+	return loadKey{s.Target.Layout, s.Source.Layout, string(along), limited}
 }
 
 // fail makes a step one that failed.
@@ -73,26 +87,30 @@ func (r *runner) toLayout(ctx context.Context, ob *observer, key loadKey, steps 
 		}
 		return
 	}
-	var ready []*Step
 	for _, s := range steps {
 		r.backup(ctx, ob, s)
-		ready = append(ready, s)
 	}
-	err = r.bring(ctx, ob, dst, ready)
-	if err != nil && len(ready) > 1 && ctx.Err() == nil {
-		for _, s := range ready {
+	err = r.bring(ctx, ob, dst, steps)
+	if err != nil && len(steps) > 1 && ctx.Err() == nil && !ofAll(err) {
+		for _, s := range steps {
 			if err := r.bring(ctx, ob, dst, []*Step{s}); err != nil {
 				r.fail(s, err)
 			}
 		}
 	} else if err != nil {
-		for _, s := range ready {
+		for _, s := range steps {
 			r.fail(s, err)
 		}
 	}
 	if err := dst.Close(); err != nil {
 		r.o.warn(err)
 	}
+}
+
+// ofAll says whether an error would be the same for each image alone, after as long a
+// wait.
+func ofAll(err error) bool {
+	return errors.Is(err, registry.ErrUnavailable) || errors.Is(err, registry.ErrRateLimited) || errors.Is(err, content.ErrBusy)
 }
 
 // bring puts images from one kind of source into a layout, all or none.
@@ -200,7 +218,7 @@ func (r *runner) toRegistries(ctx context.Context, ob *observer, steps []*Step) 
 			stop := r.stopped()
 			mu.Unlock()
 			if stop {
-				s.Action, s.Reason = ActionSkip, "not done after a failure"
+				skip([]*Step{s})
 				return nil
 			}
 			r.backup(ctx, ob, s)

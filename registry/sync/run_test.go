@@ -531,3 +531,38 @@ sync:
 		}
 	}
 }
+
+// TestRateLimit: while the source lets fewer requests through than ratelimit.min, nothing
+// is read from it.
+func TestRateLimit(t *testing.T) {
+	w := newWorld(t)
+	w.push(siblings(30), "app")
+	left, waits := 10, 0
+	w.reg.Fault = func(rw http.ResponseWriter, r *http.Request) bool {
+		if strings.Contains(r.URL.Path, "/manifests/") {
+			if r.Method == http.MethodGet {
+				if left < 5 {
+					t.Error("a manifest is read though the limit is reached")
+				}
+				left--
+			} else if waits > 0 {
+				left = 100
+			}
+			rw.Header().Set("RateLimit-Remaining", fmt.Sprintf("%d;w=21600", left))
+		}
+		return false
+	}
+	c, err := sync.ParseConfig("sync.yaml", []byte(w.expand(fmt.Sprintf(mirror, "ratelimit: {min: 6}"))), sync.System())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Sync[0].RateLimit.Retry.Duration = time.Millisecond // shorter than the file may say
+	report, err := sync.Run(t.Context(), c, c.Session(w.options()), sync.Options{Warn: func(err error) {
+		if waits++; !strings.Contains(err.Error(), "fewer than 6: waiting") {
+			t.Error(err)
+		}
+	}})
+	if err != nil || report.Totals.Copied != 30 || waits == 0 {
+		t.Errorf("%+v, %v, after %d waits", report.Totals, err, waits)
+	}
+}
