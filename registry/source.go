@@ -108,7 +108,8 @@ func (r *remoteSource) Fetch(ctx context.Context, d content.Descriptor) (io.Read
 func (r *remoteSource) Exists(context.Context, content.Descriptor) (bool, error) { return true, nil }
 
 func (r *remoteSource) refers(ctx context.Context, d content.Descriptor, subject content.Digest) (bool, error) {
-	return r.isReferrer(ctx, r, d, subject)
+	_, ok, err := r.isReferrer(ctx, r, d, subject)
+	return ok, err
 }
 
 func (r *remoteSource) signed(ctx context.Context, subject content.Digest) (found []target, err error) {

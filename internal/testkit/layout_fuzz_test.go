@@ -45,7 +45,7 @@ func FuzzLayout(f *testing.F) {
 			for j := range program {
 				program[j] = byte(random.Uint32())
 			}
-			f.Add(uint8(i), steps%2 == 0, append(program, 13, 0, 0, 0)) // all mended at the end
+			f.Add(uint8(i), steps%2 == 0, append(program, mendStep...))
 		}
 	}
 	work := f.TempDir()

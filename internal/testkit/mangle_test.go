@@ -76,10 +76,22 @@ var (
 	anySized  = regexp.MustCompile(`"(sha(?:256|512):[0-9a-f]{64,128})","size":[0-9]+`)
 )
 
+// steps are the numbers of what a step can do: those that leave JSON what it is are
+// there more often, since little is asked of what can't be read at all.
+var steps = []byte{0, 1, 2, 3, 4, 5, 6, 6, 6, 7, 7, 8, 8, 8, 8, 9, 10, 10, 10, 11, 12, 13, 13, 13}
+
+// mendStep is a program of one step that mends.
+var mendStep = []byte{23, 0}
+
 // step does one thing.
 func (m *mangler) step() {
-	const kinds = 14
-	kind, at := m.next(kinds), m.next(len(m.files))
+	kind, at := steps[m.next(len(steps))], m.next(len(m.files))
+	for range len(m.files) { // little of a layout is in directories and in oci-layout
+		if f := m.files[at]; f.Type == 0 && f.Name != "oci-layout" {
+			break
+		}
+		at = (at + 1) % len(m.files)
+	}
 	f := &m.files[at]
 	switch kind {
 	case 0: // a byte is another

@@ -132,6 +132,7 @@ func (r *runner) bring(ctx context.Context, ob *observer, dst *layout.Layout, st
 	}
 	done, err := registry.PullAll(ctx, r.s, wants, dst, registry.PullOptions{
 		Platforms: e.platforms, NoReferrers: e.alone(), Belongings: e.along(),
+		MaxReferrers: len(wants) * registry.DefaultMaxReferrers, MaxReferrerBytes: int64(len(wants)) * registry.DefaultMaxReferrerBytes,
 	})
 	if err == nil {
 		r.report.moved(done.Blobs, done.Bytes, done.Referrers)
