@@ -31,6 +31,8 @@ type TransferOptions struct {
 	// Platforms, and what the source has. They have other digests, and what refers to the
 	// old ones is left out.
 	Narrow bool
+	// Belongings say more closely what comes along with a Source that is one image.
+	Belongings
 	// Policy says what becomes of names that other content has.
 	Policy Policy
 }
@@ -281,10 +283,13 @@ func (t *transfer) belonging(ctx context.Context, seen, done map[content.Digest]
 		if err != nil {
 			return nil, err
 		}
-		if len(found) > 0 {
+		if found = t.o.Pick(found); len(found) > 0 {
 			t.lists = append(t.lists, referrerList{tag: FallbackTag(subject), children: found})
 			t.report.Referrers += len(found)
 			roots = append(roots, found...)
+		}
+		if t.o.NoCosign {
+			continue
 		}
 		for _, e := range cosign[subject] {
 			t.entries = append(t.entries, e)

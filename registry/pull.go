@@ -22,6 +22,8 @@ type PullOptions struct {
 	// NoReferrers leaves out what has something pulled as its subject, and what cosign
 	// made for it.
 	NoReferrers bool
+	// Belongings say more closely what comes along.
+	layout.Belongings
 	// ReferrerTypes are the only artifact types of referrers that come along, and so the
 	// only ones whose own referrers do; what cosign made counts by what is in it, see
 	// layout.TypeOfContent. None means all.

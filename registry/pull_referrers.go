@@ -60,6 +60,7 @@ func (p *puller) answer(ctx context.Context, questions []question, listed map[[2
 	answers := make([][]content.Descriptor, len(questions))
 	err := each(ctx, len(questions), func(ctx context.Context, i int) (err error) {
 		answers[i], err = questions[i].in.repo.referrers(ctx, questions[i].subject)
+		answers[i] = p.o.Pick(answers[i])
 		return err
 	})
 	if err != nil {

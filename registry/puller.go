@@ -82,8 +82,13 @@ func (p *puller) gather(ctx context.Context, s *Session, wants []Want) error {
 	if err := p.name(todo); err != nil || p.o.NoReferrers {
 		return err
 	}
-	if err := p.referrers(ctx); err != nil {
-		return err
+	if !p.o.NoSubjects {
+		if err := p.referrers(ctx); err != nil {
+			return err
+		}
+	}
+	if p.o.NoCosign {
+		return nil
 	}
 	if err := p.cosigned(ctx); err != nil {
 		return err

@@ -307,7 +307,7 @@ func (ob *observer) look(ctx context.Context, jobs []Job) error {
 		}
 		key := keyOf(*job)
 		from[key] = &Seen{}
-		wants[key] = wants[key] || job.Have.Digest == ""
+		wants[key] = wants[key] || job.Have.Digest == "" && job.Entry.RateLimit.Min == 0
 	}
 	err := ask(ctx, ob, from, func(ctx context.Context, key sourceKey) Seen { return ob.source(ctx, key, wants[key]) })
 	for i := range jobs {
