@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,26 +24,41 @@ func (r *Repository) upload(ctx context.Context, src content.Fetcher, d content.
 	}
 	for attempt := 0; ; attempt++ {
 		mounted, err = r.tryUpload(ctx, src, d, from)
-		if !errors.Is(err, ErrUnavailable) || attempt == maxRetries || ctx.Err() != nil || !isStarted(err) {
+		var started *startedError
+		if err == nil || ctx.Err() != nil || !errors.As(err, &started) {
 			return mounted, r.at(d.Digest.String(), err)
+		}
+		if !started.passes || attempt == maxRetries {
+			return false, r.at(d.Digest.String(), cmp.Or(proveOwn(ctx, src, d), err))
 		}
 		select {
 		case <-ctx.Done():
 			return false, context.Cause(ctx)
-		case <-time.After(r.c.o.pause() << attempt):
+		case <-time.After(max(r.c.o.pause()<<attempt, started.after)):
 		}
 	}
 }
 
 // A startedError is one of an upload that had begun: the transport does not try it
-// again, since what the registry took of it is unknown.
-type startedError struct{ error }
+// again, since what the registry took of it is unknown. It may pass if the upload begins
+// anew, after a while.
+type startedError struct {
+	error
+	passes bool
+	after  time.Duration
+}
 
-func (e startedError) Unwrap() error { return e.error }
+func (e *startedError) Unwrap() error { return e.error }
 
-func isStarted(err error) bool {
-	var started startedError
-	return errors.As(err, &started)
+// notTaken is the error of an upload that ended with this answer.
+func notTaken(resp *http.Response) error {
+	after, _ := retryAfter(resp.Header.Get("Retry-After"))
+	passes := transient(resp, nil) && after <= maxPause
+	err := refusal(resp)
+	if errors.Is(err, content.ErrNotFound) { // not that there is no such blob
+		err, passes = content.Errorf(ErrUnavailable, "the registry forgot the upload: %v", err), true
+	}
+	return &startedError{err, passes, after}
 }
 
 func (r *Repository) tryUpload(ctx context.Context, src content.Fetcher, d content.Descriptor, from string) (bool, error) {
@@ -70,7 +86,7 @@ func (r *Repository) tryUpload(ctx context.Context, src content.Fetcher, d conte
 	if err != nil {
 		return false, err
 	}
-	body, err := src.Fetch(ctx, d)
+	body, err := openBlob(ctx, src, d)
 	if err != nil {
 		return false, err
 	}
@@ -108,10 +124,15 @@ func uploadURL(resp *http.Response, d content.Descriptor) (*url.URL, error) {
 
 // sendBlob sends body, which it closes.
 func (r *Repository) sendBlob(ctx context.Context, target *url.URL, authorization string, body io.ReadCloser, d content.Descriptor) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	sent := &sending{r: content.Track(ctx, body, "push", content.Short(d.Digest), d.Size), c: body, stall: r.c.o.Stall}
-	sent.watch = time.AfterFunc(sent.stall, stop)
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	sent := &sending{
+		from: body, to: content.ProgressFrom(ctx), stall: r.c.o.Stall,
+		event: content.Event{Op: "push", Name: content.Short(d.Digest), Total: d.Size},
+	}
+	sent.watch = time.AfterFunc(sent.stall, func() {
+		stop(content.Errorf(ErrUnavailable, "the registry takes no more for %v", sent.stall))
+	})
 	defer sent.watch.Stop()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, target.String(), sent)
 	if err != nil {
@@ -132,14 +153,14 @@ func (r *Repository) sendBlob(ctx context.Context, target *url.URL, authorizatio
 		req.Header.Set("Authorization", authorization)
 	}
 	resp, err := r.c.do(req)
-	if sent.err != nil && !errors.Is(sent.err, context.Canceled) {
-		return errors.Join(sent.err, discard(resp)) // the layout's bytes, not the network
+	if own := sent.failed(); own != nil && ctx.Err() == nil {
+		return errors.Join(own, discard(resp)) // the layout's bytes, not the network
 	}
 	if err != nil {
-		return startedError{err}
+		return &startedError{error: err, passes: errors.Is(err, ErrUnavailable)}
 	}
 	if resp.StatusCode != http.StatusCreated {
-		return startedError{refusal(resp)}
+		return notTaken(resp)
 	}
 	return resp.Body.Close()
 }
@@ -150,32 +171,6 @@ func discard(resp *http.Response) error {
 	}
 	return resp.Body.Close()
 }
-
-// sending is the body of an upload: it keeps what went wrong in reading it, and the
-// time since anything was taken of it.
-type sending struct {
-	r     io.Reader
-	c     io.Closer
-	watch *time.Timer
-	stall time.Duration
-	err   error
-}
-
-// Read reads on; at the end the registry may take its time.
-func (s *sending) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
-	s.watch.Reset(s.stall)
-	if err != nil {
-		s.watch.Stop()
-		if err != io.EOF {
-			s.err = err
-		}
-	}
-	return n, err
-}
-
-// Close closes what is read.
-func (s *sending) Close() error { return s.c.Close() }
 
 // putManifest puts a manifest under a tag or its digest. handled says whether the
 // registry lists it with the referrers of its subject by itself. ctx is asPusher's.
