@@ -43,6 +43,9 @@ func (p *puller) questions(asked map[question]bool) []question {
 	var open []question
 	for _, r := range p.repos {
 		for _, subject := range slices.Sorted(maps.Keys(p.src.below(r.roots, p.seen))) {
+			if p.narrower != nil && p.narrower.Made(subject) != nil {
+				continue // nobody knows of it
+			}
 			if q := (question{r, subject}); !asked[q] {
 				asked[q] = true
 				open = append(open, q)
@@ -57,6 +60,7 @@ func (p *puller) answer(ctx context.Context, questions []question, listed map[[2
 	answers := make([][]content.Descriptor, len(questions))
 	err := each(ctx, len(questions), func(ctx context.Context, i int) (err error) {
 		answers[i], err = questions[i].in.repo.referrers(ctx, questions[i].subject)
+		answers[i] = p.o.Pick(answers[i])
 		return err
 	})
 	if err != nil {

@@ -51,7 +51,7 @@ func (s *Session) options(host string, named bool) Options {
 		o = s.o
 		if !named {
 			o = Options{
-				AuthFile: o.AuthFile, Resolve: o.Resolve, UserAgent: o.UserAgent, Stall: o.Stall, Pause: o.Pause,
+				AuthFile: o.AuthFile, NoAuthFiles: o.NoAuthFiles, Resolve: o.Resolve, UserAgent: o.UserAgent, Stall: o.Stall, Pause: o.Pause,
 				RequestsPerSecond: o.RequestsPerSecond, Concurrent: o.Concurrent, Limits: o.Limits, Warn: o.Warn,
 			}
 		}
@@ -166,6 +166,7 @@ type line struct {
 	prefix    string // of repositories there, with a slash behind
 	namespace string // the registry that a mirror of several is asked for
 	http      *http.Client
+	left      remainder
 
 	settle sync.Once // whether it speaks TLS, if that is not known
 	lookUp sync.Once

@@ -231,6 +231,7 @@ func ParseConfig(name string, data []byte, env Environment) (*Config, error) {
 			return nil, err
 		}
 	}
+	f.mirrors(c.Creds)
 	if err := f.defaults(&c.Defaults); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/registry"
 )
 
 // world is an environment with one variable and one file.
@@ -167,7 +168,10 @@ func TestConfigErrors(t *testing.T) {
 		{"sync: [null]", content.ErrInvalid, "an entry is empty"},
 		{"creds: [{registry: 'a b'}]\n" + minimal(""), content.ErrInvalid, "sync.yaml:1:20: "},
 		{"creds: [{registry: a.b, tls: maybe}]\n" + minimal(""), content.ErrInvalid, `sync.yaml:1:30: "maybe"`},
-		{"creds: [{registry: a.b, credHelper: c}]\n" + minimal(""), content.ErrUnsupported, "sync.yaml:1:37: credHelper is not done"},
+		{"creds: [{registry: a.b, credHelper: c}]\n" + minimal(""), content.ErrInvalid, "sync.yaml:1:37: \"c\" is no docker-credential-NAME"},
+		{"creds: [{registry: a.b, token: c}]\n" + minimal(""), content.ErrUnsupported, "sync.yaml:1:32: token is not done"},
+		{"creds: [{registry: a.b, apiOpts: {a: b}}]\n" + minimal(""), content.ErrUnsupported, "sync.yaml:1:35: only registries of distribution-spec"},
+		{"creds: [{registry: a.b, mirrors: [a.b, 'b c']}]\n" + minimal(""), content.ErrInvalid, "sync.yaml:1:40: "},
 	} {
 		_, err := ParseConfig("sync.yaml", []byte(c.text), world)
 		if err == nil || !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
@@ -178,12 +182,12 @@ func TestConfigErrors(t *testing.T) {
 
 // TestWarnings: keys without an effect are told, with their place.
 func TestWarnings(t *testing.T) {
-	c := parse(t, "creds: [{registry: a.b, reqPerSec: 3}]\ndefaults: {blobLimit: 5}\n"+minimal("    hooks: {pre: {type: exec, params: [ls]}}\n    repos: {allow: [a]}\n"))
+	c := parse(t, "creds: [{registry: a.b, repoAuth: true}]\ndefaults: {blobLimit: 5}\n"+minimal("    hooks: {pre: {type: exec, params: [ls]}}\n    repos: {allow: [a]}\n"))
 	var got []string
 	for _, w := range c.Warnings {
 		got = append(got, w.Error())
 	}
-	for i, want := range []string{"sync.yaml:1:36: reqPerSec has no effect", "sync.yaml:2:23: blobLimit has no effect", "sync.yaml:8:13: hooks are not run", "sync.yaml:9:13: repos has an effect on"} {
+	for i, want := range []string{"sync.yaml:1:35: repoAuth has no effect", "sync.yaml:2:23: blobLimit has no effect", "sync.yaml:8:13: hooks are not run", "sync.yaml:9:13: repos has an effect on"} {
 		if len(got) != 4 || !strings.HasPrefix(got[i], want) {
 			t.Errorf("warnings %q, want %q", got, want)
 		}
@@ -213,5 +217,48 @@ func TestPlaces(t *testing.T) {
 		if p, err := parseRoot(c.text); err != nil || (Point{Place: p.below("x/y")}).String() != c.want {
 			t.Errorf("%s is %s, %v", c.text, p.below("x/y").Layout, err)
 		}
+	}
+}
+
+// TestHosts: what the file says of a registry is how it is spoken to.
+func TestHosts(t *testing.T) {
+	c := parse(t, `
+creds:
+- registry: a.io
+  hostname: a.internal:443
+  pathPrefix: hub
+  mirrors: [late.io, second.io, first.io]
+  priority: 5
+  reqPerSec: 2.5
+  reqConcurrent: 2
+  regcert: '{{file "/token"}}'
+  clientCert: cert
+  clientKey: key
+  credHelper: docker-credential-x
+  credHost: elsewhere
+- {registry: second.io, priority: 4}
+- {registry: late.io, priority: 6}
+- {registry: b.io, tls: disabled, user: me, pass: secret}
+- {registry: "http://c.io"}
+- {registry: d.io, tls: Insecure}
+defaults: {skipDockerConfig: true, userAgent: ua}
+`+minimal("")[len("version: 1\n"):])
+	got := c.Creds[0].options(registry.Options{CAFile: "own"})
+	if got.Address != "a.internal:443" || got.PathPrefix != "hub" || strings.Join(got.Mirrors, " ") != "first.io second.io" ||
+		got.RequestsPerSecond != 2.5 || got.Concurrent != 2 || string(got.CA) != "secret" || string(got.Cert) != "cert" || string(got.Key) != "key" ||
+		got.Helper != "docker-credential-x" || got.HelperHost != "elsewhere" || got.CAFile != "own" {
+		t.Errorf("options %+v", got)
+	}
+	if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0].Error(), "the mirror late.io has a higher priority number") {
+		t.Errorf("warnings %v", c.Warnings)
+	}
+	if got := c.Creds[3].options(registry.Options{CAFile: "own", TLS: true}); !got.PlainHTTP || got.TLS || got.CAFile != "" || got.Username != "me" || got.Password != "secret" {
+		t.Errorf("options %+v", got)
+	}
+	if got := c.Creds[4].options(registry.Options{}); !got.PlainHTTP {
+		t.Errorf("options %+v", got)
+	}
+	if got := c.Creds[5].options(registry.Options{PlainHTTP: true}); got.PlainHTTP || !got.Insecure {
+		t.Errorf("options %+v", got)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
 	gosync "sync"
 
 	"golang.org/x/sync/errgroup"
@@ -28,33 +30,46 @@ func (r *runner) copy(ctx context.Context, ob *observer, steps []Step) {
 		loads[key] = append(loads[key], &steps[i])
 	}
 	for _, key := range order {
-		if r.stopped() || ctx.Err() != nil {
-			for _, s := range loads[key] {
-				s.Action, s.Reason = ActionSkip, "not done after a failure"
+		for steps := loads[key]; len(steps) > 0; {
+			if r.stopped() || ctx.Err() != nil {
+				skip(steps)
+				break
 			}
-			continue
+			n := r.pace(ctx, ob, steps)
+			if key.layout == "" {
+				r.toRegistries(ctx, ob, steps[:n])
+			} else {
+				r.toLayout(ctx, ob, key, steps[:n])
+			}
+			steps = steps[n:]
 		}
-		if key.layout == "" {
-			r.toRegistries(ctx, ob, loads[key])
-		} else {
-			r.toLayout(ctx, ob, key, loads[key])
-		}
+	}
+}
+
+// skip leaves steps out that nobody begins any more.
+func skip(steps []*Step) {
+	for _, s := range steps {
+		s.Action, s.Reason = ActionSkip, "not done after a failure"
 	}
 }
 
 // A loadKey is what steps have in common that are done together: a layout that they
-// write to, or "" for registries, from where they read, and what goes along.
+// write to, or "" for registries, from where they read, what goes along, and a limit.
 type loadKey struct {
-	layout, from, along string
+	layout, from, along, limited string
 }
 
 func newLoadKey(s *Step) loadKey {
-	if s.Target.Layout == "" {
-		return loadKey{}
-	}
 	e := s.Entry
+	var limited string
+	if e.RateLimit.Min > 0 && s.Source.Layout == "" {
+		limited = fmt.Sprint(s.Source.Host, e.RateLimit)
+	}
+	if s.Target.Layout == "" {
+		return loadKey{limited: limited}
+	}
 	along, _ := json.Marshal([]any{isSet(e.Referrers), isSet(e.DigestTags), e.ReferrerFilters, e.platforms})
-	return loadKey{s.Target.Layout, s.Source.Layout, string(along)}
+	return loadKey{s.Target.Layout, s.Source.Layout, string(along), limited}
 }
 
 // fail makes a step one that failed.
@@ -72,26 +87,30 @@ func (r *runner) toLayout(ctx context.Context, ob *observer, key loadKey, steps 
 		}
 		return
 	}
-	var ready []*Step
 	for _, s := range steps {
 		r.backup(ctx, ob, s)
-		ready = append(ready, s)
 	}
-	err = r.bring(ctx, ob, dst, ready)
-	if err != nil && len(ready) > 1 && ctx.Err() == nil {
-		for _, s := range ready {
+	err = r.bring(ctx, ob, dst, steps)
+	if err != nil && len(steps) > 1 && ctx.Err() == nil && !ofAll(err) {
+		for _, s := range steps {
 			if err := r.bring(ctx, ob, dst, []*Step{s}); err != nil {
 				r.fail(s, err)
 			}
 		}
 	} else if err != nil {
-		for _, s := range ready {
+		for _, s := range steps {
 			r.fail(s, err)
 		}
 	}
 	if err := dst.Close(); err != nil {
 		r.o.warn(err)
 	}
+}
+
+// ofAll says whether an error would be the same for each image alone, after as long a
+// wait.
+func ofAll(err error) bool {
+	return errors.Is(err, registry.ErrUnavailable) || errors.Is(err, registry.ErrRateLimited) || errors.Is(err, content.ErrBusy)
 }
 
 // bring puts images from one kind of source into a layout, all or none.
@@ -112,7 +131,8 @@ func (r *runner) bring(ctx context.Context, ob *observer, dst *layout.Layout, st
 		}
 	}
 	done, err := registry.PullAll(ctx, r.s, wants, dst, registry.PullOptions{
-		Platforms: e.platforms, NoReferrers: e.alone(),
+		Platforms: e.platforms, NoReferrers: e.alone(), Belongings: e.along(),
+		MaxReferrers: len(wants) * registry.DefaultMaxReferrers, MaxReferrerBytes: int64(len(wants)) * registry.DefaultMaxReferrerBytes,
 	})
 	if err == nil {
 		r.report.moved(done.Blobs, done.Bytes, done.Referrers)
@@ -123,10 +143,34 @@ func (r *runner) bring(ctx context.Context, ob *observer, dst *layout.Layout, st
 // alone says whether nothing that refers to an image goes along.
 func (e *Entry) alone() bool { return !isSet(e.Referrers) && !isSet(e.DigestTags) }
 
+// along is what goes along with an image, if anything does.
+func (e *Entry) along() layout.Belongings {
+	b := layout.Belongings{NoSubjects: !isSet(e.Referrers), NoCosign: !isSet(e.DigestTags)}
+	if len(e.ReferrerFilters) > 0 {
+		b.Which = e.takesReferrer
+	}
+	return b
+}
+
+// takesReferrer says whether a filter takes a referrer.
+func (e *Entry) takesReferrer(d content.Descriptor) bool {
+	return slices.ContainsFunc(e.ReferrerFilters, func(f ReferrerFilter) bool {
+		if f.ArtifactType != "" && f.ArtifactType != d.ArtifactType {
+			return false
+		}
+		for key, value := range f.Annotations {
+			if have, ok := d.Annotations[key]; !ok || value != "" && have != value {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // transfer copies images of a layout to a layout: in one go those that keep their names,
 // each other one by itself.
 func (r *runner) transfer(ctx context.Context, ob *observer, dst *layout.Layout, steps []*Step) error {
-	o := layout.TransferOptions{CopyOptions: layout.CopyOptions{Platforms: steps[0].Entry.platforms}, NoReferrers: steps[0].Entry.alone()}
+	o := layout.TransferOptions{CopyOptions: layout.CopyOptions{Platforms: steps[0].Entry.platforms}, NoReferrers: steps[0].Entry.alone(), Belongings: steps[0].Entry.along()}
 	var together []layout.Source
 	for _, s := range steps {
 		shelf, err := ob.shelf(ctx, s.Source.Layout)
@@ -175,13 +219,13 @@ func (r *runner) toRegistries(ctx context.Context, ob *observer, steps []*Step) 
 			stop := r.stopped()
 			mu.Unlock()
 			if stop {
-				s.Action, s.Reason = ActionSkip, "not done after a failure"
+				skip([]*Step{s})
 				return nil
 			}
 			r.backup(ctx, ob, s)
 			from := s.Source
 			from.Digest = s.From.wanted()
-			done, err := r.send(ctx, ob, from, s.Target, registry.PushOptions{Platforms: s.Entry.platforms, NoReferrers: s.Entry.alone()})
+			done, err := r.send(ctx, ob, from, s.Target, registry.PushOptions{Platforms: s.Entry.platforms, NoReferrers: s.Entry.alone(), Belongings: s.Entry.along()})
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -198,7 +242,7 @@ func (r *runner) toRegistries(ctx context.Context, ob *observer, steps []*Step) 
 // send copies one image, by its digest, to a registry.
 func (r *runner) send(ctx context.Context, ob *observer, from, to Point, o registry.PushOptions) (registry.PushReport, error) {
 	if from.Layout == "" {
-		return registry.PushReport{}, content.Errorf(content.ErrUnsupported, "nothing is copied from a registry to a registry")
+		return registry.Copy(ctx, r.s, from.reference(), to.reference(), o)
 	}
 	shelf, err := ob.shelf(ctx, from.Layout)
 	if err != nil {

@@ -1,6 +1,9 @@
 package sync
 
 import (
+	"cmp"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ocilayout/ocilayout/registry"
@@ -29,7 +32,7 @@ type Host struct {
 	BlobChunk     int64             `yaml:"blobChunk"`
 	BlobMax       int64             `yaml:"blobMax"`
 	ReqPerSec     float64           `yaml:"reqPerSec"`
-	ReqConcurrent int64             `yaml:"reqConcurrent"`
+	ReqConcurrent int               `yaml:"reqConcurrent"`
 	Scheme        string            `yaml:"scheme"`
 }
 
@@ -53,6 +56,14 @@ func (f *file) host(path string, h *Host) error {
 		return f.at(path+".registry", err)
 	}
 	h.Registry = host
+	for i, mirror := range h.Mirrors {
+		if h.Mirrors[i], err = registry.ParseHost(mirror); err != nil {
+			return f.at(fmt.Sprintf("%s.mirrors[%d]", path, i), err)
+		}
+	}
+	if h.CredHelper != "" && !strings.HasPrefix(h.CredHelper, "docker-credential-") {
+		return f.invalid(path+".credHelper", "%q is no docker-credential-NAME", h.CredHelper)
+	}
 	if h.TLS = strings.ToLower(h.TLS); h.TLS != "" && h.TLS != "enabled" && h.TLS != "insecure" && h.TLS != "disabled" {
 		return f.invalid(path+".tls", "%q: want enabled, insecure or disabled", h.TLS)
 	}
@@ -62,34 +73,53 @@ func (f *file) host(path string, h *Host) error {
 // undone refuses the keys that would change what is done, and warns of those that would
 // not.
 func (f *file) undone(path string, h *Host) error {
+	switch {
+	case h.Token != "":
+		return f.refuse(path+".token", "token is not done: name a credHelper, or give user and pass")
+	case h.Scheme != "":
+		return f.refuse(path+".scheme", "scheme is not done: say tls: disabled or enabled")
+	case h.API != "" || len(h.APIOpts) > 0:
+		key := path + ".apiOpts"
+		if h.API != "" {
+			key = path + ".api"
+		}
+		return f.refuse(key, "only registries of distribution-spec are spoken to, and in no other way")
+	}
 	for _, key := range []struct {
 		name string
 		set  bool
 		why  string
 	}{
-		{"token", h.Token != "", "a token is not taken from the file; store it with login"},
-		{"credHelper", h.CredHelper != "", "name the helper in docker's config.json, under credHelpers"},
-		{"credHost", h.CredHost != "", "name the helper in docker's config.json, under credHelpers"},
-		{"hostname", h.Hostname != "" && h.Hostname != h.Registry, "a registry is reached under its own name"},
-		{"pathPrefix", h.PathPrefix != "", "a registry is asked for repositories as they are called"},
+		{"repoAuth", h.RepoAuth, "each repository has tokens of its own anyway"},
+		{"credExpire", h.CredExpire.Duration != 0, "the helper is asked when the registry wants credentials"},
+		{"blobChunk", h.BlobChunk != 0, "blobs are sent in one piece"},
+		{"blobMax", h.BlobMax != 0, "blobs are sent in one piece"},
 	} {
 		if key.set {
-			return f.refuse(path+"."+key.name, "%s is not done: %s", key.name, key.why)
-		}
-	}
-	for _, key := range []struct {
-		name string
-		set  bool
-	}{
-		{"mirrors", len(h.Mirrors) > 0}, {"priority", h.Priority != 0}, {"repoAuth", h.RepoAuth}, {"credExpire", h.CredExpire.Duration != 0},
-		{"api", h.API != ""}, {"apiOpts", len(h.APIOpts) > 0}, {"blobChunk", h.BlobChunk != 0}, {"blobMax", h.BlobMax != 0},
-		{"reqPerSec", h.ReqPerSec != 0}, {"reqConcurrent", h.ReqConcurrent != 0}, {"scheme", h.Scheme != ""},
-	} {
-		if key.set {
-			f.warn(path+"."+key.name, "%s has no effect: what is copied is the same without it", key.name)
+			f.warn(path+"."+key.name, "%s has no effect: %s", key.name, key.why)
 		}
 	}
 	return nil
+}
+
+// mirrors orders the mirrors of each registry as their priorities say: those with a
+// higher number than the registry's own would come after the registry, and are not asked.
+func (f *file) mirrors(hosts []Host) {
+	priority := map[string]uint{}
+	for _, h := range hosts {
+		priority[h.Registry] = h.Priority
+	}
+	for i := range hosts {
+		h := &hosts[i]
+		slices.SortStableFunc(h.Mirrors, func(a, b string) int { return cmp.Compare(priority[a], priority[b]) })
+		h.Mirrors = slices.DeleteFunc(h.Mirrors, func(mirror string) bool {
+			later := priority[mirror] > h.Priority
+			if later {
+				f.warn(fmt.Sprintf("$.creds[%d].mirrors", i), "the mirror %s has a higher priority number than %s, and is not asked: it would be only if that failed", mirror, h.Registry)
+			}
+			return later
+		})
+	}
 }
 
 // options are base with what the file says of a registry.
@@ -98,6 +128,13 @@ func (h Host) options(base registry.Options) registry.Options {
 	if h.User != "" {
 		o.Username, o.Password = h.User, h.Pass
 	}
+	o.Helper, o.HelperHost = h.CredHelper, h.CredHost
+	o.CA, o.Cert, o.Key = []byte(h.RegCert), []byte(h.ClientCert), []byte(h.ClientKey)
+	if h.Hostname != h.Registry {
+		o.Address = h.Hostname
+	}
+	o.PathPrefix, o.Mirrors = h.PathPrefix, h.Mirrors
+	o.RequestsPerSecond, o.Concurrent = h.ReqPerSec, h.ReqConcurrent
 	switch h.TLS {
 	case "enabled":
 		o.PlainHTTP, o.TLS = false, true
@@ -105,7 +142,7 @@ func (h Host) options(base registry.Options) registry.Options {
 		o.PlainHTTP, o.Insecure = false, true
 	case "disabled":
 		o.PlainHTTP, o.TLS, o.Insecure = true, false, false
-		o.CAFile, o.CertFile, o.KeyFile = "", "", ""
+		o.CAFile, o.CertFile, o.KeyFile, o.CA, o.Cert, o.Key = "", "", "", nil, nil, nil
 	}
 	return o
 }
@@ -116,6 +153,7 @@ func (c *Config) Session(base registry.Options) *registry.Session {
 	if c.Defaults.UserAgent != "" {
 		base.UserAgent = c.Defaults.UserAgent
 	}
+	base.NoAuthFiles = base.NoAuthFiles || c.Defaults.SkipDockerConfig
 	hosts := map[string]registry.Options{}
 	for _, h := range c.Creds {
 		hosts[h.Registry] = h.options(base)

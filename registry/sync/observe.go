@@ -98,7 +98,7 @@ func (ob *observer) repositories(ctx context.Context, host string) ([]string, er
 	if ob.lock != nil {
 		return ob.lock.repositories(host), nil
 	}
-	return ob.s.Repositories(ctx, host)
+	return registry.Repositories(ctx, ob.s, host)
 }
 
 // repository chooses among the tags of a source.
@@ -307,7 +307,7 @@ func (ob *observer) look(ctx context.Context, jobs []Job) error {
 		}
 		key := keyOf(*job)
 		from[key] = &Seen{}
-		wants[key] = wants[key] || job.Have.Digest == ""
+		wants[key] = wants[key] || job.Have.Digest == "" && job.Entry.RateLimit.Min == 0
 	}
 	err := ask(ctx, ob, from, func(ctx context.Context, key sourceKey) Seen { return ob.source(ctx, key, wants[key]) })
 	for i := range jobs {

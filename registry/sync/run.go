@@ -36,7 +36,8 @@ type Options struct {
 	Lock *Lock
 	// Env is what the templates of backups see.
 	Env Environment
-	// Warn is told what is odd but no error; nil drops it.
+	// Warn is told what is odd but no error; nil drops it. It may be called from several
+	// goroutines at once.
 	Warn func(error)
 }
 

@@ -234,8 +234,9 @@ sync:
 - {source: '$REG/app', target: 'ocidir://$DIR/one', type: repository, tags: {deny: ['sha256-.*']}}
 - {source: 'ocidir://$DIR/one', target: 'ocidir://$DIR/two', type: repository, tags: {allow: [app]}}
 - {source: 'ocidir://$DIR/two:app', target: 'ocidir://$DIR/three:renamed', type: image}
-- {source: 'ocidir://$DIR/three', target: '$REG/from-layout', type: layout, tags: {allow: [renamed]}}`, sync.Options{})
-		if report.Totals.Copied != 4 {
+- {source: 'ocidir://$DIR/three', target: '$REG/from-layout', type: layout, tags: {allow: [renamed]}}
+- {source: '$REG/from-layout:renamed', target: '$REG/from-registry:v1', type: image}`, sync.Options{})
+		if report.Totals.Copied != 5 {
 			t.Errorf("%+v", report)
 		}
 		for path, name := range map[string]string{"one": "app", "two": "app", "three": "renamed"} {
@@ -246,7 +247,7 @@ sync:
 				}
 			}
 		}
-		for repository, name := range map[string]string{"from-layout": "renamed"} {
+		for repository, name := range map[string]string{"from-layout": "renamed", "from-registry": "v1"} {
 			tags := w.reg.Tags(repository)
 			if !slices.Contains(tags, name) || !slices.Contains(tags, tag+".att") || slices.Contains(tags, tag) != noAPI {
 				t.Errorf("in %s are %s", repository, tags)
@@ -460,5 +461,108 @@ func TestInterrupted(t *testing.T) {
 	}
 	if got := w.names("mirror"); got != "" {
 		t.Errorf("names %s", got)
+	}
+}
+
+// TestWhatGoesAlong: referrers, those that a filter takes, and cosign's tags, each
+// without the others, in every direction.
+func TestWhatGoesAlong(t *testing.T) {
+	for _, c := range []struct {
+		keys      string
+		referrers int
+		cosign    bool
+	}{
+		{"referrers: true", 3, false},
+		{"digestTags: true", 0, true},
+		{"referrers: true, digestTags: true", 3, true},
+		{"referrers: true, referrerFilters: [{artifactType: a/sbom}]", 1, false},
+		{"referrers: true, referrerFilters: [{artifactType: a/sbom}, {annotations: {kind: }}]", 2, false},
+		{"referrers: true, referrerFilters: [{artifactType: a/sbom, annotations: {kind: x}}, {annotations: {kind: other}}]", 0, false},
+		{"", 0, false},
+	} {
+		w := newWorld(t)
+		l := build.NewLayout()
+		d := l.Image(build.Image{})
+		l.Tag("app", d)
+		noted := l.Image(build.Image{Subject: &d, Annotations: map[string]string{"kind": "x"}, EditManifest: func(m *ocispec.Manifest) { m.ArtifactType = "a/noted" }})
+		sbom := l.Artifact("a/sbom", &d, []byte("sbom"))
+		signature := l.Artifact("a/signature", &sbom, []byte("signature of the sbom"))
+		l.Tag("sha256-"+d.Digest.Encoded()+".att", l.Artifact("a/cosign", nil, []byte("attestation")))
+		path := testkit.Layout(t, l)
+		dst, err := layout.Open(path, layout.Options{NoSync: true})
+		if err == nil {
+			err = dst.Update(t.Context(), func(tx *layout.Tx) error {
+				return errors.Join(tx.AddReferrer(t.Context(), nil, d, noted, sbom), tx.AddReferrer(t.Context(), nil, sbom, signature))
+			})
+			err = errors.Join(err, dst.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.run(strings.NewReplacer("LAYOUT", path, "KEYS", c.keys).Replace(`
+defaults: {KEYS}
+sync:
+- {source: 'ocidir://LAYOUT:app', target: '$REG/one:app', type: image}
+- {source: 'ocidir://LAYOUT:app', target: 'ocidir://$DIR/one:app', type: image}
+- {source: 'ocidir://LAYOUT:app', target: '$REG/all:app', type: image, referrers: true, digestTags: true, referrerFilters: []}
+- {source: '$REG/all:app', target: '$REG/two:app', type: image}
+- {source: '$REG/all:app', target: 'ocidir://$DIR/two:app', type: image}`), sync.Options{})
+		for _, at := range []string{"one", "two"} {
+			r, err := layout.OpenReader(filepath.Join(w.dir, at), layout.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			found, err := r.FindReferrers(t.Context(), layout.ReferrerQuery{Subject: d, Recursive: true})
+			if err = errors.Join(err, r.Close()); err != nil || len(found) != c.referrers {
+				t.Errorf("{%s} %s: %d referrers, want %d (%v)", c.keys, at, len(found), c.referrers, err)
+			}
+			there := 0
+			for _, d := range []content.Descriptor{noted, sbom, signature} {
+				if w.reg.Manifest(at, d.Digest.String()) != nil {
+					there++
+				}
+			}
+			if there != c.referrers {
+				t.Errorf("{%s} registry %s: %d referrers, want %d", c.keys, at, there, c.referrers)
+			}
+			if strings.Contains(w.names(at), ".att") != c.cosign || (len(w.reg.Tags(at)) == 2) != c.cosign {
+				t.Errorf("{%s} %s: %s and %s, want cosign's tags: %v", c.keys, at, w.names(at), w.reg.Tags(at), c.cosign)
+			}
+		}
+	}
+}
+
+// TestRateLimit: while the source lets fewer requests through than ratelimit.min, nothing
+// is read from it.
+func TestRateLimit(t *testing.T) {
+	w := newWorld(t)
+	w.push(siblings(30), "app")
+	left, waits := 10, 0
+	w.reg.Fault = func(rw http.ResponseWriter, r *http.Request) bool {
+		if strings.Contains(r.URL.Path, "/manifests/") {
+			if r.Method == http.MethodGet {
+				if left < 5 {
+					t.Error("a manifest is read though the limit is reached")
+				}
+				left--
+			} else if waits > 0 {
+				left = 100
+			}
+			rw.Header().Set("RateLimit-Remaining", fmt.Sprintf("%d;w=21600", left))
+		}
+		return false
+	}
+	c, err := sync.ParseConfig("sync.yaml", []byte(w.expand(fmt.Sprintf(mirror, "ratelimit: {min: 6}"))), sync.System())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Sync[0].RateLimit.Retry.Duration = time.Millisecond // shorter than the file may say
+	report, err := sync.Run(t.Context(), c, c.Session(w.options()), sync.Options{Warn: func(err error) {
+		if waits++; !strings.Contains(err.Error(), "fewer than 6: waiting") {
+			t.Error(err)
+		}
+	}})
+	if err != nil || report.Totals.Copied != 30 || waits == 0 {
+		t.Errorf("%+v, %v, after %d waits", report.Totals, err, waits)
 	}
 }
