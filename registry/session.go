@@ -28,9 +28,9 @@ type Session struct {
 
 	mu    sync.Mutex
 	files map[[2]string]*hosts.Config // by HostsDir and RegistriesConf
-	lines map[string]*line       // by endpoint
-	paces map[string]*pace       // by host
-	repos map[string]*Repository // by host and repository
+	lines map[string]*line            // by endpoint
+	paces map[string]*pace            // by host
+	repos map[string]*Repository      // by host and repository
 }
 
 // NewSession makes ready to speak to registries as o says; to those in hosts, which are
