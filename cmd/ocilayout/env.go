@@ -38,6 +38,9 @@ func (e *env) begin(ctx context.Context, c *command) (context.Context, error) {
 	if err != nil {
 		return ctx, err
 	}
+	if e.global.lockTimeout < 0 {
+		return ctx, content.Errorf(content.ErrInvalid, "--lock-timeout %s: want a time such as 30s", e.global.lockTimeout)
+	}
 	level, err := ui.ParseLevel(e.global.logLevel)
 	if err != nil {
 		return ctx, err
