@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -54,11 +55,7 @@ func (p *puller) questions(asked map[question]bool) []question {
 
 // answer asks, and brings what is listed and is what it is said to be.
 func (p *puller) answer(ctx context.Context, questions []question, listed map[[2]content.Digest]bool) error {
-	answers := make([][]content.Descriptor, len(questions))
-	err := each(ctx, len(questions), func(ctx context.Context, i int) (err error) {
-		answers[i], err = questions[i].in.repo.referrers(ctx, questions[i].subject)
-		return err
-	})
+	answers, err := p.ask(ctx, questions)
 	if err != nil {
 		return err
 	}
@@ -118,6 +115,53 @@ func (p *puller) answer(ctx context.Context, questions []question, listed map[[2
 	return p.bring(ctx, all...)
 }
 
+// ask asks the questions. Where a registry lacks the referrers API its tags say which
+// lists there are.
+func (p *puller) ask(ctx context.Context, questions []question) ([][]content.Descriptor, error) {
+	answers := make([][]content.Descriptor, len(questions))
+	var first []int // of each repository that was not asked yet
+	for i, q := range questions {
+		if !q.in.probed {
+			q.in.probed = true
+			first = append(first, i)
+		}
+	}
+	err := each(ctx, len(first), func(ctx context.Context, i int) (err error) {
+		q := questions[first[i]]
+		answers[first[i]], err = q.in.probe(ctx, q.subject)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answers, each(ctx, len(questions), func(ctx context.Context, i int) (err error) {
+		q := questions[i]
+		switch lacks := q.in.repo.lacks.Load(); {
+		case !lacks && slices.Contains(first, i):
+			return nil // it was answered
+		case lacks && q.in.refused == nil && !q.in.tags[layout.FallbackTag(q.subject)]:
+			return nil // none
+		}
+		answers[i], err = q.in.repo.referrers(ctx, q.subject)
+		return err
+	})
+}
+
+// probe asks the referrers API, and if there is none lists the tags.
+func (r *reach) probe(ctx context.Context, subject content.Digest) ([]content.Descriptor, error) {
+	if !r.repo.lacks.Load() {
+		list, ok, err := r.repo.askAPI(ctx, subject)
+		if err != nil {
+			return nil, r.repo.at(subject.String(), fmt.Errorf("its referrers: %w", err))
+		}
+		if ok {
+			return list, nil
+		}
+		r.repo.lacks.Store(true)
+	}
+	return nil, r.list(ctx)
+}
+
 // isOf says whether a manifest names the subject. A list may claim what it likes, and
 // list what is gone.
 func (p *puller) isOf(ctx context.Context, d content.Descriptor, q question) (content.Manifest, bool, error) {
@@ -139,26 +183,22 @@ func (p *puller) isOf(ctx context.Context, d content.Descriptor, q question) (co
 
 // cosigned brings what cosign made for any manifest that came.
 func (p *puller) cosigned(ctx context.Context) error {
-	refused := make([]error, len(p.repos))
-	err := each(ctx, len(p.repos), func(ctx context.Context, i int) (err error) {
-		refused[i], err = p.repos[i].list(ctx)
-		return err
-	})
+	err := each(ctx, len(p.repos), func(ctx context.Context, i int) error { return p.repos[i].list(ctx) })
 	if err != nil {
 		return err
 	}
 	var tasks []task
 	subjects := map[string]content.Digest{} // by fallback tag
-	for i, r := range p.repos {
-		if refused[i] != nil {
-			r.repo.c.o.Warn(content.At(r.repo.ref.Name(), content.Errorf(ErrDenied, "its tags can't be listed, so what cosign signed under tags stays behind: %w", refused[i])))
+	for _, r := range p.repos {
+		if r.refused != nil {
+			r.repo.c.o.Warn(content.At(r.repo.ref.Name(), content.Errorf(ErrDenied, "its tags can't be listed, so what cosign signed under tags stays behind: %w", r.refused)))
 		}
 		bases := map[string]bool{}
 		for d := range p.src.below(r.roots, p.seen) {
 			tag := layout.FallbackTag(d)
 			bases[tag], subjects[tag] = true, d
 		}
-		for _, tag := range r.tags {
+		for _, tag := range slices.Sorted(maps.Keys(r.tags)) {
 			base, _, _ := strings.Cut(tag, ".")
 			if !bases[base] || !(layout.Summary{Name: tag}).IsCosignTag() {
 				continue
@@ -188,15 +228,29 @@ func (p *puller) cosigned(ctx context.Context) error {
 }
 
 // list lists the tags of a repository, unless that was done. A registry may refuse it.
-func (r *reach) list(ctx context.Context) (refused, err error) {
-	if r.tags != nil {
-		return nil, nil
+func (r *reach) list(ctx context.Context) error {
+	if r.listed {
+		return nil
 	}
-	r.tags, err = r.repo.Tags(ctx)
+	tags, err := r.repo.Tags(ctx)
 	if errors.Is(err, ErrDenied) || errors.Is(err, ErrUnauthorized) || errors.Is(err, content.ErrNotFound) {
-		return err, nil
+		r.listed, r.refused = true, err
+		return nil
 	}
-	return nil, err
+	if err == nil {
+		r.keep(tags)
+	}
+	return err
+}
+
+// keep notes the tags, of those that people give none.
+func (r *reach) keep(tags []string) {
+	r.listed, r.tags = true, map[string]bool{}
+	for _, tag := range tags {
+		if layout.IsReferrerTag(tag) {
+			r.tags[tag] = true
+		}
+	}
 }
 
 // each calls fn with the numbers below n, several at once, until one fails.

@@ -38,7 +38,11 @@ type puller struct {
 type reach struct {
 	repo  *Repository
 	roots []content.Digest
-	tags  []string // nil if they were not listed
+
+	probed  bool // whether it has the referrers API is known
+	listed  bool // tags were asked for
+	tags    map[string]bool
+	refused error // why there is no list of them
 }
 
 // A list is what refers to one subject.
@@ -126,8 +130,8 @@ func (p *puller) todo(ctx context.Context, s *Session, wants []Want) ([]task, er
 			p.repos = append(p.repos, repos[repo])
 		}
 		t.repo = repos[repo]
-		if t.repo.tags == nil {
-			t.repo.tags = w.tags
+		if w.tags != nil && !t.repo.listed {
+			t.repo.keep(w.tags)
 		}
 		tasks = append(tasks, t)
 	}
