@@ -225,7 +225,9 @@ func (p *puller) bring(ctx context.Context, roots ...content.Descriptor) error {
 	if err := p.fetchAhead(ctx, roots); err != nil {
 		return err
 	}
-	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: workers, Leave: p.leave()})
+	// Many images have many small blobs, which cost more time than bytes.
+	movers := min(max(workers, len(roots)), askers)
+	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: movers, Leave: p.leave()})
 	p.report.Add(done)
 	return p.where(err)
 }
