@@ -26,8 +26,8 @@ type PullOptions struct {
 	ReferrerTypes []string
 	// MaxReferrers is how many referrers may come along with all images together, what
 	// cosign made among them, and MaxReferrerBytes how large they may be with all below
-	// them; 0 is DefaultMaxReferrers and DefaultMaxReferrerBytes. More are ErrRefused
-	// before any of them is fetched but for manifests.
+	// them; 0 is DefaultMaxReferrers and DefaultMaxReferrerBytes. More are ErrRefused, and
+	// of what would be too much only manifests are fetched.
 	MaxReferrers     int
 	MaxReferrerBytes int64
 	// Policy says what becomes of a name that other content has.
