@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -55,23 +56,16 @@ func (p *puller) questions(asked map[question]bool) []question {
 
 // answer asks, and brings what is listed and is what it is said to be.
 func (p *puller) answer(ctx context.Context, questions []question, listed map[[2]content.Digest]bool) error {
-	answers, err := p.ask(ctx, questions)
+	answers, err := p.ask(ctx, questions, listed)
 	if err != nil {
 		return err
 	}
 	var all []content.Descriptor
 	for i, q := range questions {
-		answers[i] = slices.DeleteFunc(answers[i], func(d content.Descriptor) bool {
-			return d.ArtifactType != "" && !p.allowed.kind(d.ArtifactType)
-		})
-		fresh := 0
 		for _, d := range answers[i] {
 			p.src.at(d.Digest, q.in.repo)
-			if !listed[[2]content.Digest{q.subject, d.Digest}] {
-				fresh++
-			}
 		}
-		if err := p.allowed.more(fresh); err != nil {
+		if err := p.allowed.more(fresh(q.subject, answers[i], listed)); err != nil {
 			return q.in.repo.at(q.subject.String(), err)
 		}
 		all = append(all, answers[i]...)
@@ -117,7 +111,7 @@ func (p *puller) answer(ctx context.Context, questions []question, listed map[[2
 
 // ask asks the questions. Where a registry lacks the referrers API its tags say which
 // lists there are.
-func (p *puller) ask(ctx context.Context, questions []question) ([][]content.Descriptor, error) {
+func (p *puller) ask(ctx context.Context, questions []question, listed map[[2]content.Digest]bool) ([][]content.Descriptor, error) {
 	answers := make([][]content.Descriptor, len(questions))
 	var first []int // of each repository that was not asked yet
 	for i, q := range questions {
@@ -126,15 +120,25 @@ func (p *puller) ask(ctx context.Context, questions []question) ([][]content.Des
 			first = append(first, i)
 		}
 	}
-	err := each(ctx, len(first), func(ctx context.Context, i int) (err error) {
+	var total atomic.Int64
+	take := func(i int, list []content.Descriptor, err error) error {
+		if err != nil {
+			return err
+		}
+		answers[i] = p.allowed.fit(list)
+		// Each repository lists a referrer once, so that there are at least this many new ones.
+		sum := total.Add(int64(fresh(questions[i].subject, answers[i], listed)))
+		return questions[i].in.repo.at(questions[i].subject.String(), p.allowed.more(int(sum)/len(p.repos)))
+	}
+	err := each(ctx, len(first), func(ctx context.Context, i int) error {
 		q := questions[first[i]]
-		answers[first[i]], err = q.in.probe(ctx, q.subject)
-		return err
+		list, err := q.in.probe(ctx, q.subject)
+		return take(first[i], list, err)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return answers, each(ctx, len(questions), func(ctx context.Context, i int) (err error) {
+	return answers, each(ctx, len(questions), func(ctx context.Context, i int) error {
 		q := questions[i]
 		switch lacks := q.in.repo.lacks.Load(); {
 		case !lacks && slices.Contains(first, i):
@@ -142,9 +146,19 @@ func (p *puller) ask(ctx context.Context, questions []question) ([][]content.Des
 		case lacks && q.in.refused == nil && !q.in.tags[layout.FallbackTag(q.subject)]:
 			return nil // none
 		}
-		answers[i], err = q.in.repo.referrers(ctx, q.subject)
-		return err
+		list, err := q.in.repo.referrers(ctx, q.subject)
+		return take(i, list, err)
 	})
+}
+
+// fresh counts what was not listed before as a subject's referrer.
+func fresh(subject content.Digest, list []content.Descriptor, listed map[[2]content.Digest]bool) (n int) {
+	for _, d := range list {
+		if !listed[[2]content.Digest{subject, d.Digest}] {
+			n++
+		}
+	}
+	return n
 }
 
 // probe asks the referrers API, and if there is none lists the tags.
