@@ -228,6 +228,10 @@ func (c *copier) push(ctx context.Context, n content.Node) error {
 	if err != nil {
 		return err
 	}
+	push := c.b.Push
+	if content.Proves(rc, n.Descriptor) { // not every Fetcher does
+		push = c.b.pushProven
+	}
 	tracked := content.Track(ctx, rc, "copy", content.Short(n.Digest), n.Size)
-	return errors.Join(c.b.Push(ctx, n.Descriptor, tracked), rc.Close())
+	return errors.Join(push(ctx, n.Descriptor, tracked), rc.Close())
 }

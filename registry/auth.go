@@ -14,16 +14,19 @@ import (
 	"github.com/ocilayout/ocilayout/content"
 )
 
-// credential finds what the user is called at ref: by the options, else in the first
-// file that knows the repository, one above it, or the registry.
-func (o Options) credential(ref Reference) auth.CredentialFunc {
-	want := apiHost(ref.Host)
+// credential finds what the user is called at ref, whose API is at the address want: by
+// the options, else in the first file that knows the repository, one above it, or the
+// registry.
+func (o Options) credential(ref Reference, want string) auth.CredentialFunc {
 	return func(ctx context.Context, host string) (auth.Credential, error) {
 		if host != want {
 			return auth.EmptyCredential, nil
 		}
 		if o.Username != "" {
 			return auth.Credential{Username: o.Username, Password: o.Password}, nil
+		}
+		if o.Helper != "" {
+			return o.askHelper(ctx, ref.Host)
 		}
 		for _, path := range o.authFiles() {
 			store, err := credentials.NewStore(path, credentials.StoreOptions{})
@@ -44,6 +47,23 @@ func (o Options) credential(ref Reference) auth.CredentialFunc {
 	}
 }
 
+// helperPrefix is what the programs begin with that docker asks for credentials.
+const helperPrefix = "docker-credential-"
+
+// askHelper asks the program for the credentials for a host. None is no error.
+func (o Options) askHelper(ctx context.Context, host string) (auth.Credential, error) {
+	name, ok := strings.CutPrefix(o.Helper, helperPrefix)
+	if !ok || strings.ContainsAny(name, `/\`) {
+		return auth.EmptyCredential, content.At(host, content.Errorf(content.ErrInvalid, "the helper %q is no %sNAME", o.Helper, helperPrefix))
+	}
+	key := o.HelperHost
+	if key == "" {
+		key = credentials.ServerAddressFromRegistry(host)
+	}
+	found, err := credentials.NewNativeStore(name).Get(ctx, key)
+	return found, content.At(host, err)
+}
+
 // credentialKeys are the names under which credentials for ref may be stored, the
 // closest first: podman's files know repositories.
 func credentialKeys(ref Reference) []string {
@@ -60,6 +80,9 @@ func credentialKeys(ref Reference) []string {
 
 // authFiles lists the files with credentials, in the order in which they are asked.
 func (o Options) authFiles() []string {
+	if o.NoAuthFiles {
+		return nil
+	}
 	if o.AuthFile != "" {
 		return []string{o.AuthFile}
 	}
@@ -106,11 +129,11 @@ func Login(ctx context.Context, host string, o Options) (path string, err error)
 	if err != nil {
 		return "", err
 	}
-	l, err := newLine(ctx, host, o.withDefaults())
+	repo, err := NewSession(o, nil).Open(ctx, Reference{Host: host})
 	if err != nil {
 		return "", err
 	}
-	if err := l.client(o.credential(Reference{Host: host})).ping(ctx); err != nil {
+	if err := repo.c.ping(ctx); err != nil {
 		return "", content.At(host, err)
 	}
 	cred := auth.Credential{Username: o.Username, Password: o.Password}

@@ -14,12 +14,16 @@ type PullOptions struct {
 	// with the host, or no name if it is pulled by its digest alone. It is for one image:
 	// of several each Want has its own.
 	Name string
-	// Platforms are the only ones pulled of an index, with their attestations; the
-	// index is kept as it is, and is sparse then. None means all.
+	// Platforms are the only ones pulled of an index, with their attestations; without
+	// Narrow the index is kept as it is, and is sparse then. None means all.
 	Platforms []content.Platform
+	// Narrow makes new indexes that list only what is taken, as in PushOptions.
+	Narrow bool
 	// NoReferrers leaves out what has something pulled as its subject, and what cosign
 	// made for it.
 	NoReferrers bool
+	// Belongings say more closely what comes along.
+	layout.Belongings
 	// ReferrerTypes are the only artifact types of referrers that come along, and so the
 	// only ones whose own referrers do; what cosign made counts by what is in it, see
 	// layout.TypeOfContent. None means all.
@@ -97,7 +101,7 @@ func Pull(ctx context.Context, s *Session, from Reference, dst *layout.Layout, o
 // Requests, besides those for tokens: one for each image that is not Found, one for each
 // blob and each child of an index that dst does not have; if it has all, no other. With
 // referrers, one for each thousand tags of a repository, and one for each manifest in it;
-// where the registry lacks the referrers API one to learn that, and one for each list of
+// where the registry lacks the referrers API two to learn that, and one for each list of
 // referrers that is among the tags. Few of them are under way at once, however many images
 // there are, and as few files open.
 func PullAll(ctx context.Context, s *Session, wants []Want, dst *layout.Layout, o PullOptions) (PullReport, error) {
@@ -111,7 +115,7 @@ func AllTags(ctx context.Context, s *Session, ref Reference) ([]Want, error) {
 	if ref.Tag != "" || ref.Digest != "" {
 		return nil, content.Errorf(content.ErrInvalid, "%s is one image, and a repository is wanted: %s", ref, ref.Name())
 	}
-	repo, err := s.Open(ctx, ref)
+	repo, err := s.OpenToRead(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +152,7 @@ type Found struct {
 // for it.
 func Find(ctx context.Context, s *Session, from Reference) (*Found, error) {
 	from = from.OrLatest()
-	repo, err := s.Open(ctx, from)
+	repo, err := s.OpenToRead(ctx, from)
 	if err != nil {
 		return nil, err
 	}

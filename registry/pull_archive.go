@@ -70,9 +70,9 @@ func pullArchive(ctx context.Context, s *Session, wants []Want, o ArchiveOptions
 	return report, err
 }
 
-// leave says whether a node is left in the registry until it is asked for: a layer. One
+// late says whether a node is left in the registry until it is asked for: a layer. One
 // that need not be there is looked for at once.
-func (p *puller) leave() func(content.Node) bool {
+func (p *puller) late() func(content.Node) bool {
 	if p.left == nil {
 		return nil
 	}
@@ -89,7 +89,7 @@ func (p *puller) leave() func(content.Node) bool {
 // registry.
 type lateSource struct {
 	*layout.Reader
-	from *source
+	from *pullSource
 	left map[content.Digest]int64 // sizes of what is in the registry
 }
 
@@ -129,7 +129,7 @@ func (l *lateSource) ReaderAt(ctx context.Context, d content.Digest) (layout.Blo
 // asked for anew. It serves one goroutine.
 type lateBlob struct {
 	ctx  context.Context
-	from *source
+	from *pullSource
 	desc content.Descriptor
 	rc   io.ReadCloser
 	at   int64 // of the next byte of rc

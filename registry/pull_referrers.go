@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -45,6 +44,9 @@ func (p *puller) questions(asked map[question]bool) []question {
 	var open []question
 	for _, r := range p.repos {
 		for _, subject := range slices.Sorted(maps.Keys(p.src.below(r.roots, p.seen))) {
+			if p.narrower != nil && p.narrower.Made(subject) != nil {
+				continue // nobody knows of it
+			}
 			if q := (question{r, subject}); !asked[q] {
 				asked[q] = true
 				open = append(open, q)
@@ -80,7 +82,7 @@ func (p *puller) answer(ctx context.Context, questions []question, listed map[[2
 	for i, q := range questions {
 		var own []content.Descriptor
 		for _, d := range answers[i] {
-			m, ok, err := p.isOf(ctx, d, q)
+			m, ok, err := q.in.repo.isReferrer(ctx, p.src, d, q.subject)
 			if err != nil {
 				return p.where(err)
 			}
@@ -125,26 +127,37 @@ func (p *puller) ask(ctx context.Context, questions []question, listed map[[2]co
 		if err != nil {
 			return err
 		}
-		answers[i] = p.allowed.fit(list)
+		answers[i] = p.allowed.fit(p.o.Pick(list))
 		// Each repository lists a referrer once, so that there are at least this many new ones.
 		sum := total.Add(int64(fresh(questions[i].subject, answers[i], listed)))
 		return questions[i].in.repo.at(questions[i].subject.String(), p.allowed.more(int(sum)/len(p.repos)))
 	}
+	answered := map[int]bool{}
+	for _, i := range first {
+		answered[i] = !questions[i].in.repo.lacks.Load()
+	}
 	err := each(ctx, len(first), func(ctx context.Context, i int) error {
 		q := questions[first[i]]
-		list, err := q.in.probe(ctx, q.subject)
-		return take(first[i], list, err)
+		if answered[first[i]] {
+			list, err := q.in.repo.referrers(ctx, q.subject)
+			if err := take(first[i], list, err); err != nil {
+				return err
+			}
+		}
+		// Where the tags are wanted anyway, or are fewer requests than the lists.
+		if q.in.repo.lacks.Load() && (!p.o.NoCosign || len(questions) > askers) {
+			return q.in.list(ctx)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	return answers, each(ctx, len(questions), func(ctx context.Context, i int) error {
 		q := questions[i]
-		switch lacks := q.in.repo.lacks.Load(); {
-		case !lacks && slices.Contains(first, i):
-			return nil // it was answered
-		case lacks && q.in.refused == nil && !q.in.tags[layout.FallbackTag(q.subject)]:
-			return nil // none
+		known := q.in.listed && q.in.refused == nil && q.in.repo.lacks.Load()
+		if answered[i] || known && !q.in.tags[layout.FallbackTag(q.subject)] {
+			return nil
 		}
 		list, err := q.in.repo.referrers(ctx, q.subject)
 		return take(i, list, err)
@@ -159,40 +172,6 @@ func fresh(subject content.Digest, list []content.Descriptor, listed map[[2]cont
 		}
 	}
 	return n
-}
-
-// probe asks the referrers API, and if there is none lists the tags.
-func (r *reach) probe(ctx context.Context, subject content.Digest) ([]content.Descriptor, error) {
-	if !r.repo.lacks.Load() {
-		list, ok, err := r.repo.askAPI(ctx, subject)
-		if err != nil {
-			return nil, r.repo.at(subject.String(), fmt.Errorf("its referrers: %w", err))
-		}
-		if ok {
-			return list, nil
-		}
-		r.repo.lacks.Store(true)
-	}
-	return nil, r.list(ctx)
-}
-
-// isOf says whether a manifest names the subject. A list may claim what it likes, and
-// list what is gone.
-func (p *puller) isOf(ctx context.Context, d content.Descriptor, q question) (content.Manifest, bool, error) {
-	repo := q.in.repo
-	m, _, err := content.FetchManifest(ctx, p.src, d, p.src.limits)
-	if errors.Is(err, content.ErrNotFound) {
-		repo.c.o.Warn(repo.at(d.Digest.String(), content.Errorf(content.ErrMissing, "it is listed as a referrer and is not there")))
-		return m, false, nil
-	}
-	if err != nil {
-		return m, false, err
-	}
-	if m.Subject == nil || m.Subject.Digest != q.subject {
-		repo.c.o.Warn(repo.at(d.Digest.String(), content.Errorf(content.ErrCorrupt, "it is listed as a referrer of %s and is none", q.subject)))
-		return m, false, nil
-	}
-	return m, true, nil
 }
 
 // cosigned brings what cosign made for any manifest that came.

@@ -22,7 +22,7 @@ type puller struct {
 	dst   *layout.Layout
 	o     PullOptions
 	batch *layout.Batch
-	src   *source
+	src   *pullSource
 
 	seen    map[content.Digest]bool // everything that was brought
 	repos   []*reach                // in the order in which they were met
@@ -32,6 +32,9 @@ type puller struct {
 	allowed *allowance
 	report  PullReport
 	left    map[content.Digest]int64 // sizes of layers that are not fetched; nil if all are
+
+	narrower *layout.Narrower // if indexes are narrowed
+	narrowed []*Repository    // of each of the report's narrowed indexes
 }
 
 // A reach is what was wanted of a repository, and what refers to it.
@@ -54,7 +57,7 @@ type list struct {
 func newPuller(dst *layout.Layout, o PullOptions) *puller {
 	p := &puller{dst: dst, o: o, batch: dst.Batch(), seen: map[content.Digest]bool{}}
 	p.allowed = newAllowance(o)
-	p.src = newSource(p.batch, dst.Limits())
+	p.src = newPullSource(p.batch, dst.Limits())
 	p.report.Changes, p.report.Images = []layout.Change{}, []Pulled{}
 	return p
 }
@@ -83,10 +86,18 @@ func (p *puller) gather(ctx context.Context, s *Session, wants []Want) error {
 	if err := p.name(todo); err != nil || p.o.NoReferrers {
 		return err
 	}
-	if err := p.referrers(ctx); err != nil {
+	if !p.o.NoSubjects {
+		if err := p.referrers(ctx); err != nil {
+			return err
+		}
+	}
+	if p.o.NoCosign {
+		return nil
+	}
+	if err := p.cosigned(ctx); err != nil {
 		return err
 	}
-	return p.cosigned(ctx)
+	return p.countLeft(ctx)
 }
 
 // A task is one manifest that is wanted.
@@ -111,7 +122,7 @@ func (p *puller) todo(ctx context.Context, s *Session, wants []Want) ([]task, er
 			t.from, repo = t.found.from, t.found.repo
 		} else {
 			var err error
-			if repo, err = s.Open(ctx, t.from); err != nil {
+			if repo, err = s.OpenToRead(ctx, t.from); err != nil {
 				return nil, err
 			}
 		}
@@ -149,6 +160,8 @@ func (p *puller) take(ctx context.Context, tasks []task, choose func(task, *Foun
 		}
 		var roots []content.Descriptor
 		var names []string
+		var kept []*Found
+		var homes []*reach
 		for i, f := range found {
 			p.src.add(f)
 			if choose != nil {
@@ -158,8 +171,13 @@ func (p *puller) take(ctx context.Context, tasks []task, choose func(task, *Foun
 					continue
 				}
 			}
-			roots, names = append(roots, f.Descriptor), append(names, tasks[i].name)
-			tasks[i].repo.roots = append(tasks[i].repo.roots, f.Digest)
+			kept, roots, names, homes = append(kept, f), append(roots, f.Descriptor), append(names, tasks[i].name), append(homes, tasks[i].repo)
+		}
+		if err := p.narrow(ctx, kept, roots); err != nil {
+			return nil, err
+		}
+		for i, d := range roots {
+			homes[i].roots = append(homes[i].roots, d.Digest)
 		}
 		if err := p.bring(ctx, roots...); err != nil {
 			return nil, err
@@ -220,14 +238,24 @@ func (p *puller) entry(ctx context.Context, d content.Descriptor, name string) (
 	return e, nil
 }
 
+// workers is how many blobs are moved at once: more where there are many images, which
+// have many small blobs, and as few as the host wants that wants the fewest.
+func (p *puller) workers(images int) int {
+	n := min(max(workers, images), askers)
+	for _, r := range p.repos {
+		if most := r.repo.c.o.Concurrent; most > 0 {
+			n = min(n, most)
+		}
+	}
+	return n
+}
+
 // bring stages what roots lead to.
 func (p *puller) bring(ctx context.Context, roots ...content.Descriptor) error {
 	if err := p.fetchAhead(ctx, roots); err != nil {
 		return err
 	}
-	// Many images have many small blobs, which cost more time than bytes.
-	movers := min(max(workers, len(roots)), askers)
-	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: movers, Leave: p.leave()})
+	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: p.workers(len(roots)), Leave: p.late()})
 	p.report.Add(done)
 	return p.where(err)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,8 +20,13 @@ func (r *Repository) upload(ctx context.Context, src content.Fetcher, d content.
 	if from == "" {
 		from = r.ref.Repository
 	}
+	from = r.c.prefix + from
 	for attempt := 0; ; attempt++ {
 		mounted, err = r.tryUpload(ctx, src, d, from)
+		var outside sourceError
+		if errors.As(err, &outside) {
+			return false, outside.error
+		}
 		if !errors.Is(err, ErrUnavailable) || attempt == maxRetries || ctx.Err() != nil || !isStarted(err) {
 			return mounted, r.at(d.Digest.String(), err)
 		}
@@ -39,6 +43,11 @@ func (r *Repository) upload(ctx context.Context, src content.Fetcher, d content.
 type startedError struct{ error }
 
 func (e startedError) Unwrap() error { return e.error }
+
+// A sourceError is about what is sent, and not about the registry.
+type sourceError struct{ error }
+
+func (e sourceError) Unwrap() error { return e.error }
 
 func isStarted(err error) bool {
 	var started startedError
@@ -71,8 +80,11 @@ func (r *Repository) tryUpload(ctx context.Context, src content.Fetcher, d conte
 		return false, err
 	}
 	body, err := src.Fetch(ctx, d)
+	if errors.Is(err, content.ErrNotFound) {
+		err = content.AtDigest(d.Digest, content.Errorf(content.ErrMissing, "the blob is missing: %w", err))
+	}
 	if err != nil {
-		return false, err
+		return false, sourceError{err}
 	}
 	return false, r.sendBlob(ctx, target, resp.Request.Header.Get("Authorization"), body, d)
 }
@@ -105,77 +117,6 @@ func uploadURL(resp *http.Response, d content.Descriptor) (*url.URL, error) {
 	u.RawQuery = q.Encode()
 	return u, nil
 }
-
-// sendBlob sends body, which it closes.
-func (r *Repository) sendBlob(ctx context.Context, target *url.URL, authorization string, body io.ReadCloser, d content.Descriptor) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	sent := &sending{r: content.Track(ctx, body, "push", content.Short(d.Digest), d.Size), c: body, stall: r.c.o.Stall}
-	sent.watch = time.AfterFunc(sent.stall, stop)
-	defer sent.watch.Stop()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, target.String(), sent)
-	if err != nil {
-		return errors.Join(err, body.Close())
-	}
-	req.ContentLength = d.Size
-	if d.Size == 0 { // a body that is there would be sent without a length
-		req.Body = http.NoBody
-		if _, err := io.Copy(io.Discard, sent); err != nil {
-			return errors.Join(err, body.Close())
-		}
-		if err := body.Close(); err != nil {
-			return err
-		}
-	}
-	req.Header.Set("Content-Type", "application/octet-stream")
-	if authorization != "" {
-		req.Header.Set("Authorization", authorization)
-	}
-	resp, err := r.c.do(req)
-	if sent.err != nil && !errors.Is(sent.err, context.Canceled) {
-		return errors.Join(sent.err, discard(resp)) // the layout's bytes, not the network
-	}
-	if err != nil {
-		return startedError{err}
-	}
-	if resp.StatusCode != http.StatusCreated {
-		return startedError{refusal(resp)}
-	}
-	return resp.Body.Close()
-}
-
-func discard(resp *http.Response) error {
-	if resp == nil {
-		return nil
-	}
-	return resp.Body.Close()
-}
-
-// sending is the body of an upload: it keeps what went wrong in reading it, and the
-// time since anything was taken of it.
-type sending struct {
-	r     io.Reader
-	c     io.Closer
-	watch *time.Timer
-	stall time.Duration
-	err   error
-}
-
-// Read reads on; at the end the registry may take its time.
-func (s *sending) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
-	s.watch.Reset(s.stall)
-	if err != nil {
-		s.watch.Stop()
-		if err != io.EOF {
-			s.err = err
-		}
-	}
-	return n, err
-}
-
-// Close closes what is read.
-func (s *sending) Close() error { return s.c.Close() }
 
 // putManifest puts a manifest under a tag or its digest. handled says whether the
 // registry lists it with the referrers of its subject by itself. ctx is asPusher's.

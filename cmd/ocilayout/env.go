@@ -21,6 +21,8 @@ type env struct {
 	global globals
 	format render.Format
 	ui     *ui.UI
+
+	passwordRead bool // from stdin, which has no second one
 }
 
 // globals are the flags of every command.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"net/netip"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -13,24 +14,56 @@ import (
 // maxPassword is more bytes than any password or token has.
 const maxPassword = 64 << 10
 
-// registryFlags say how a registry is spoken to.
+// registryFlags say how a registry is spoken to. A command with a registry on either
+// side has two, with sourceSide and destinationSide as side; others leave it empty.
 type registryFlags struct {
+	side     string // what the names of the flags begin with
 	o        registry.Options
+	resolve  ordered
 	password bool // comes on standard input
 }
 
+const (
+	sourceSide      = "src-"
+	destinationSide = "dst-"
+)
+
 func (f *registryFlags) flags() []cli.Flag {
-	return []cli.Flag{
-		&cli.BoolFlag{Name: "plain-http", Destination: &f.o.PlainHTTP, Usage: "speak HTTP without TLS; credentials are not sent then, but to a loopback address"},
-		&cli.BoolFlag{Name: "tls", Destination: &f.o.TLS, Usage: "speak TLS to a loopback address too"},
-		&cli.BoolFlag{Name: "insecure", Destination: &f.o.Insecure, Usage: "accept any certificate, and so anyone on the way"},
-		&cli.StringFlag{Name: "ca-file", Destination: &f.o.CAFile, Usage: "trust the certificates in `FILE`, in PEM, beside the system's"},
-		&cli.StringFlag{Name: "cert-file", Destination: &f.o.CertFile, Usage: "`FILE` with the client's certificate, in PEM"},
-		&cli.StringFlag{Name: "key-file", Destination: &f.o.KeyFile, Usage: "`FILE` with the key of --cert-file"},
-		&cli.StringFlag{Name: "authfile", Destination: &f.o.AuthFile, Usage: "`FILE` with credentials, as docker and podman write it"},
-		&cli.StringFlag{Name: "username", Aliases: []string{"u"}, Destination: &f.o.Username, Usage: "`NAME` to use in place of stored credentials"},
-		&cli.BoolFlag{Name: "password-stdin", Destination: &f.password, Usage: "read the password from standard input"},
+	text := func(name, usage string, to *string) *cli.StringFlag {
+		return &cli.StringFlag{Name: f.side + name, Destination: to, Usage: f.about() + usage}
 	}
+	toggle := func(name, usage string, to *bool) *cli.BoolFlag {
+		return &cli.BoolFlag{Name: f.side + name, Destination: to, Usage: f.about() + usage}
+	}
+	username := text("username", "`NAME` to use in place of stored credentials", &f.o.Username)
+	if f.side == "" {
+		username.Aliases = []string{"u"}
+	}
+	return []cli.Flag{
+		toggle("plain-http", "speak HTTP without TLS; credentials are not sent then, but to a loopback address", &f.o.PlainHTTP),
+		toggle("tls", "speak TLS to a loopback address too", &f.o.TLS),
+		toggle("insecure", "accept any certificate, and so anyone on the way", &f.o.Insecure),
+		text("ca-file", "trust the certificates in `FILE`, in PEM, beside the system's", &f.o.CAFile),
+		text("cert-file", "`FILE` with the client's certificate, in PEM", &f.o.CertFile),
+		text("key-file", "`FILE` with the key of --"+f.side+"cert-file", &f.o.KeyFile),
+		f.resolve.flag(f.side+"resolve", f.about()+"connect to another address for a host and port: `HOST:PORT:ADDRESS`; names in requests and certificates stay"),
+		text("hosts-dir", "`DIR` with containerd's hosts.toml and certificates of registries, in place of the mirrors that this machine is set up for", &f.o.HostsDir),
+		text("registries-conf", "containers' registries.conf in `FILE`, in place of the same; an empty file for no mirrors", &f.o.RegistriesConf),
+		text("authfile", "`FILE` with credentials, as docker and podman write it", &f.o.AuthFile),
+		username,
+		toggle("password-stdin", "read the password from standard input", &f.password),
+	}
+}
+
+// about says in help which side a flag is for.
+func (f *registryFlags) about() string {
+	switch f.side {
+	case sourceSide:
+		return "source: "
+	case destinationSide:
+		return "destination: "
+	}
+	return ""
 }
 
 // target reads a reference to a registry, and what the flags say of it.
@@ -52,22 +85,34 @@ func (f *registryFlags) session(e *env) (*registry.Session, error) {
 	return registry.NewSession(o, nil), nil
 }
 
-// options are what the flags say.
+// options are what the flags say. The password is read the first time, unless it was
+// asked for.
 func (f *registryFlags) options(e *env) (registry.Options, error) {
-	o := f.o
-	o.Warn = func(err error) { e.warnf("%v", err) }
-	if f.password != (o.Username != "") {
-		return o, content.Errorf(content.ErrInvalid, "--username and --password-stdin go together")
+	f.o.Warn = func(err error) { e.warnf("%v", err) }
+	f.o.Resolve = map[string]netip.Addr{}
+	for _, v := range f.resolve {
+		host, addr, err := registry.ParseResolve(v.value)
+		if err != nil {
+			return f.o, err
+		}
+		f.o.Resolve[host] = addr
 	}
-	if !f.password {
-		return o, nil
+	if f.password != (f.o.Username != "") && f.o.Password == "" {
+		return f.o, content.Errorf(content.ErrInvalid, "--%[1]susername and --%[1]spassword-stdin go together", f.side)
 	}
+	if !f.password || f.o.Password != "" {
+		return f.o, nil
+	}
+	if e.passwordRead {
+		return f.o, content.Errorf(content.ErrInvalid, "only one password can come on standard input: log in to one side, or use an authfile")
+	}
+	e.passwordRead = true
 	data, err := io.ReadAll(io.LimitReader(e.stdin, maxPassword))
 	if err != nil {
-		return o, err
+		return f.o, err
 	}
-	if o.Password = strings.TrimRight(string(data), "\r\n"); o.Password == "" {
-		return o, content.Errorf(content.ErrInvalid, "there is no password on standard input")
+	if f.o.Password = strings.TrimRight(string(data), "\r\n"); f.o.Password == "" {
+		return f.o, content.Errorf(content.ErrInvalid, "there is no password on standard input")
 	}
-	return o, nil
+	return f.o, nil
 }

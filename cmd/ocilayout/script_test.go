@@ -34,7 +34,8 @@ func TestMain(m *testing.M) {
 //	fixture NAME PATH           write one of fixtures to a directory, or a .tar
 //	registry NAME [USER PASSWORD]
 //	                            start a registry until the script ends, and put its
-//	                            address into an environment variable
+//	                            address into an environment variable, and the port
+//	                            alone into NAME_PORT
 //	json-env NAME FILE POINTER  put the value into an environment variable
 //
 // and the variables GOOS, GOARCH and ESCAPE, a terminal's control sequence.
@@ -108,6 +109,7 @@ func scriptRegistry(ts *testscript.TestScript, neg bool, args []string) {
 		reg.User, reg.Password = args[1], args[2]
 	}
 	ts.Setenv(args[0], reg.Host())
+	ts.Setenv(args[0]+"_PORT", reg.Host()[strings.LastIndexByte(reg.Host(), ':')+1:])
 }
 
 // scriptExpand puts the values of variables into files, for $NAME or ${NAME}.
