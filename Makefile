@@ -1,5 +1,5 @@
 # Shortcuts; every target is a plain command that works without make.
-.PHONY: build test lint race fuzz cross interop interop-full torture bench ci
+.PHONY: build test lint race fuzz fuzz-long cross interop interop-full torture bench ci
 
 build:
 	CGO_ENABLED=0 go build -tags urfave_cli_no_docs -trimpath -o ocilayout ./cmd/ocilayout
@@ -15,6 +15,9 @@ race:
 
 fuzz:
 	.ci/fuzz
+
+fuzz-long:
+	.ci/fuzz long
 
 cross:
 	.ci/cross

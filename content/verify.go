@@ -26,6 +26,13 @@ func Verify(rc io.ReadCloser, want Descriptor) io.ReadCloser {
 	return v
 }
 
+// Proves says whether rc is what Verify made for want, with nothing read of it yet, so
+// that who reads it to the end need not prove the bytes again.
+func Proves(rc io.ReadCloser, want Descriptor) bool {
+	v, ok := rc.(*verifier)
+	return ok && v.n == 0 && v.err == nil && v.want.Digest == want.Digest && v.want.Size == want.Size
+}
+
 type verifier struct {
 	rc   io.ReadCloser
 	want Descriptor

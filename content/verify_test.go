@@ -44,6 +44,33 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// TestProves: only a whole proof, of the same content, stands for another.
+func TestProves(t *testing.T) {
+	want := content.Descriptor{Digest: digest.FromString("hello"), Size: 5}
+	read := func(n int) io.ReadCloser {
+		rc := content.Verify(io.NopCloser(strings.NewReader("hello")), want)
+		if _, err := io.CopyN(io.Discard, rc, int64(n)); err != nil {
+			t.Fatal(err)
+		}
+		return rc
+	}
+	for name, c := range map[string]struct {
+		rc    io.ReadCloser
+		of    content.Descriptor
+		proof bool
+	}{
+		"the same":      {read(0), content.Descriptor{MediaType: "a/type", Digest: want.Digest, Size: 5}, true},
+		"another size":  {read(0), content.Descriptor{Digest: want.Digest, Size: 4}, false},
+		"other content": {read(0), content.Descriptor{Digest: digest.FromString("jello"), Size: 5}, false},
+		"read in part":  {read(1), want, false},
+		"no proof":      {io.NopCloser(strings.NewReader("hello")), want, false},
+	} {
+		if got := content.Proves(c.rc, c.of); got != c.proof {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 func TestVerifyPassesErrorsOn(t *testing.T) {
 	broken := errors.New("broken pipe")
 	r := io.MultiReader(strings.NewReader("hel"), iotest.ErrReader(broken))

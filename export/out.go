@@ -70,7 +70,7 @@ func ToFile(ctx context.Context, path string, roots []Root, o Options) (Result, 
 		return toSpecial(ctx, path, a)
 	}
 	disk := durable.FS{NoSync: o.NoSync}
-	staged, err := disk.Stage(filepath.Dir(path))
+	staged, err := disk.StageFor(path)
 	if err != nil {
 		return Result{}, content.At(path, err)
 	}

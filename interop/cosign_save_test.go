@@ -19,7 +19,7 @@ func TestFullCosignSave(t *testing.T) {
 	layout := helloLayout(t)
 	us(t, "tag", layout+":hello:1.0", "v1")
 	want := digest(t, layout+":v1")
-	repo := address(t, "registry") + "/app"
+	repo := distribution(t).address + "/app"
 	pushTo(t, layout+":v1", repo+":v1")
 	write(t, filepath.Join(dir, "predicate.json"), `{"builder":{"id":"test"}}`)
 	attest := []string{"attest", "--predicate", "predicate.json", "--type", "https://example.com/test"}
@@ -46,7 +46,7 @@ func TestFullCosignSave(t *testing.T) {
 		t.Fatalf("%d referrers, want 2: %+v", len(found.Manifests), found)
 	}
 
-	other := address(t, "registry") + "/back"
+	other := distribution(t).address + "/back"
 	pushTo(t, back+":v1", other+":v1")
 	for _, kind := range []string{".sig", ".att"} {
 		run(t, testkit.Client(t, "oras"), "cp", "--no-tty", "--from-oci-layout", back+":"+base+kind, "--to-plain-http", other+":"+base+kind)

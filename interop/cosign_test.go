@@ -69,8 +69,8 @@ func TestFullCosign(t *testing.T) {
 		us(t, "attach", layout+":v1", "--sigstore-bundle", path)
 	}
 	verify := []string{"--key", "cosign.pub", "--insecure-ignore-tlog", "--allow-insecure-registry"}
-	for _, serve := range []string{"registry", "crane"} {
-		repo := address(t, serve) + "/app"
+	for _, start := range []func(testing.TB) server{distribution, referrersRegistry} {
+		repo := start(t).address + "/app"
 		pushTo(t, layout+":v1", repo+":v1")
 		cosign(append(append([]string{"verify"}, verify...), repo+":v1")...)
 		cosign(append(append([]string{"verify-attestation", "--type", "https://example.com/test"}, verify...), repo+":v1")...)
@@ -88,7 +88,7 @@ func TestFullCosign(t *testing.T) {
 		t.Errorf("attached to another image: %v\n%s", err, out)
 	}
 	us(t, "attach", other+":v1", "--sigstore-bundle", filepath.Join(dir, "a.sigstore.json"), "--any-subject")
-	repo := address(t, "registry") + "/other"
+	repo := distribution(t).address + "/other"
 	pushTo(t, other+":v1", repo+":v1")
 	fails(append(append([]string{"verify"}, verify...), repo+":v1")...)
 }
@@ -108,7 +108,7 @@ func TestFullCosignOffline(t *testing.T) {
 	cosign(append(append([]string{"sign-blob"}, sign...), "--bundle", "blob.sigstore.json", "manifest.json")...)
 	cosign(append(append([]string{"attest-blob"}, sign...), "--statement", "statement.json", "--bundle", "image.sigstore.json")...)
 
-	repo := address(t, "registry") + "/app"
+	repo := distribution(t).address + "/app"
 	verify := []string{"verify", "--key", "cosign.pub", "--insecure-ignore-tlog", "--allow-insecure-registry", repo + ":v1"}
 	us(t, "attach", layout+":v1", "--sigstore-bundle", filepath.Join(dir, "blob.sigstore.json"))
 	pushTo(t, layout+":v1", repo+":v1")
@@ -137,16 +137,6 @@ func bundles(t testing.TB, ref string) []string {
 	return all
 }
 
-// address starts a private registry: distribution's, which lists referrers under
-// tags, or that of crane, which answers the referrers API.
-func address(t testing.TB, program string) string {
-	t.Helper()
-	if program == "registry" {
-		return registry(t, testkit.Client(t, "registry"))
-	}
-	return listening(t, `serving on port (\d+)`, testkit.Client(t, "crane"), "registry", "serve", "--address", "127.0.0.1:0")
-}
-
 // TestFullCosignLift lets cosign sign in its older form, and verify what was lifted
 // from that.
 func TestFullCosignLift(t *testing.T) {
@@ -154,7 +144,7 @@ func TestFullCosignLift(t *testing.T) {
 	layout := helloLayout(t)
 	us(t, "tag", layout+":hello:1.0", "v1")
 	want := digest(t, layout+":v1")
-	repo := address(t, "registry") + "/app"
+	repo := distribution(t).address + "/app"
 	pushTo(t, layout+":v1", repo+":v1")
 	write(t, filepath.Join(dir, "predicate.json"), `{"builder":{"id":"test"}}`)
 	old := []string{"--key", "cosign.key", "--new-bundle-format=false", "--use-signing-config=false", "--tlog-upload=false", "--allow-insecure-registry", "--yes"}
@@ -173,9 +163,34 @@ func TestFullCosignLift(t *testing.T) {
 	if len(report.Lifted) != 2 || len(report.Skipped) != 0 {
 		t.Fatalf("%+v", report)
 	}
-	lifted := address(t, "registry") + "/lifted"
+	lifted := distribution(t).address + "/lifted"
 	pushTo(t, layout+":v1", lifted+":v1")
 	verify := []string{"verify", "--key", "cosign.pub", "--new-bundle-format=false", "--insecure-ignore-tlog", "--allow-insecure-registry", "--experimental-oci11"}
 	cmd := append(verify, lifted+":v1")
 	cosign(cmd...)
+}
+
+// TestFullCosignFarSide signs in a registry, in cosign's older form and in today's, takes
+// the image through a layout to others, and lets cosign verify it there.
+func TestFullCosignFarSide(t *testing.T) {
+	_, cosign, fails := cosignIn(t)
+	src := distribution(t)
+	us(t, "push", helloLayout(t)+":hello:1.0", src.address+"/app:v1")
+	image := src.address + "/app@" + strings.TrimSpace(us(t, "digest", "docker://"+src.address+"/app:v1"))
+	common := []string{"sign", "--key", "cosign.key", "--allow-insecure-registry", "--yes"}
+	cosign(append(common, "--new-bundle-format=false", "--use-signing-config=false", "--tlog-upload=false", image)...)
+	cosign(append(common, "--signing-config", "signing.json", image)...)
+
+	carried := newLayout(t)
+	us(t, "pull", src.address+"/app:v1", carried+":app")
+	verify := []string{"verify", "--key", "cosign.pub", "--insecure-ignore-tlog", "--allow-insecure-registry"}
+	for _, start := range []func(testing.TB) server{distribution, debianRegistry, referrersRegistry} {
+		far := start(t).address
+		us(t, "push", carried+":app", far+"/app:v1")
+		us(t, "push", "--no-referrers", carried+":app", far+"/bare:v1")
+		for _, form := range []string{"--new-bundle-format=false", "--new-bundle-format=true"} {
+			cosign(append(verify, form, far+"/app:v1")...)
+			fails(append(verify, form, far+"/bare:v1")...)
+		}
+	}
 }

@@ -134,9 +134,16 @@ func listening(t testing.TB, pattern, program string, args ...string) string {
 // registry starts a private registry and returns its address.
 func registry(t testing.TB, program string) string {
 	t.Helper()
+	return configured(t, program, "", "")
+}
+
+// configured starts a private registry with more in its configuration, at the top and
+// under http.
+func configured(t testing.TB, program, top, http string) string {
+	t.Helper()
 	config := filepath.Join(t.TempDir(), "registry.yml")
-	text := "version: 0.1\nstorage: {filesystem: {rootdirectory: " + t.TempDir() + "}}\n" +
-		"http: {addr: \"127.0.0.1:0\"}\nlog: {level: info}\n"
+	text := fmt.Sprintf("version: 0.1\nstorage: {filesystem: {rootdirectory: %q}}\nhttp: {addr: \"127.0.0.1:0\"%s}\nlog: {level: info}\n%s",
+		t.TempDir(), http, top)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

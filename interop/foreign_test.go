@@ -150,6 +150,30 @@ func TestForeignEntriesSurvive(t *testing.T) {
 	}
 }
 
+// TestNoFalseAlarm: verify finds nothing wrong, nor anything to warn of, in what every
+// tool wrote.
+func TestNoFalseAlarm(t *testing.T) {
+	from := helloLayout(t)
+	for name, write := range writers {
+		t.Run(name, func(t *testing.T) {
+			var report struct {
+				OK       bool
+				Checked  struct{ Manifests int }
+				Problems []struct{ ID, Severity, Digest, Message string }
+			}
+			decode(t, us(t, "verify", write(t, from), "--level", "full", "--format", "json"), &report)
+			for _, p := range report.Problems {
+				if p.Severity != "note" {
+					t.Errorf("%+v", p)
+				}
+			}
+			if !report.OK || report.Checked.Manifests == 0 {
+				t.Errorf("got %+v", report)
+			}
+		})
+	}
+}
+
 // keepsForeign adds oddities to a layout that another tool made, and takes it through
 // tag, untag and copy.
 func keepsForeign(t *testing.T, dir string) {

@@ -74,6 +74,11 @@ func (l *Layout) forget(b *Batch) {
 // and stage nothing. A blob that is there already is not trusted for that: it is
 // hashed, kept if it is right, and replaced if not. See content.Pusher.
 func (b *Batch) Push(ctx context.Context, want content.Descriptor, r io.Reader) error {
+	return b.pushProven(ctx, want, content.Verify(io.NopCloser(r), want))
+}
+
+// pushProven is Push of what proves itself: its last Read is io.EOF only if all was right.
+func (b *Batch) pushProven(ctx context.Context, want content.Descriptor, r io.Reader) error {
 	if err := checkWritable(want); err != nil {
 		return err
 	}
@@ -87,11 +92,11 @@ func (b *Batch) Push(ctx context.Context, want content.Descriptor, r io.Reader) 
 	return b.fill(w, want, r)
 }
 
-// fill writes want's bytes from r to w, proven, and takes w into the batch.
+// fill writes want's bytes from r, which proves them, to w, and takes w into the batch.
 func (b *Batch) fill(w *BlobWriter, want content.Descriptor, r io.Reader) error {
 	buf := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buf)
-	_, err := io.CopyBuffer(onlyWriter{w.file}, content.Verify(io.NopCloser(r), want), *buf)
+	_, err := io.CopyBuffer(onlyWriter{w.file}, r, *buf)
 	if err != nil {
 		return errors.Join(err, w.Abort())
 	}
@@ -214,7 +219,7 @@ func (b *Batch) PushFile(ctx context.Context, want content.Descriptor, f *os.Fil
 		return errors.Join(err, w.Abort())
 	}
 	if !cloned {
-		return b.fill(w, want, io.NewSectionReader(f, 0, math.MaxInt64))
+		return b.fill(w, want, content.Verify(io.NopCloser(io.NewSectionReader(f, 0, math.MaxInt64)), want))
 	}
 	if err := prove(ctx, w.file, want); err != nil {
 		return errors.Join(err, w.Abort())

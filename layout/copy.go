@@ -28,6 +28,9 @@ type CopyOptions struct {
 	// Only are the manifests of indexes that are taken, nested indexes beside them; nil
 	// means all.
 	Only map[content.Digest]bool
+	// Leave chooses nodes that are not copied, though the walk goes on below them; nil
+	// leaves none.
+	Leave func(content.Node) bool
 	// Seen is the set of digests that are not copied again, and grows with what is
 	// visited; nil begins with none. With it several copies bring everything once.
 	Seen map[content.Digest]bool
@@ -58,7 +61,9 @@ func CopyGraph(ctx context.Context, b *Batch, src content.Fetcher, roots []conte
 			c.absent(n.Descriptor)
 			return nil
 		}
-		c.group.Go(func() error { return c.blob(ctx, n) })
+		if o.Leave == nil || !o.Leave(n) {
+			c.group.Go(func() error { return c.blob(ctx, n) })
+		}
 		return nil
 	})
 	// What a worker says is the cause; the walk only saw its context end.
@@ -223,6 +228,10 @@ func (c *copier) push(ctx context.Context, n content.Node) error {
 	if err != nil {
 		return err
 	}
+	push := c.b.Push
+	if content.Proves(rc, n.Descriptor) { // not every Fetcher does
+		push = c.b.pushProven
+	}
 	tracked := content.Track(ctx, rc, "copy", content.Short(n.Digest), n.Size)
-	return errors.Join(c.b.Push(ctx, n.Descriptor, tracked), rc.Close())
+	return errors.Join(push(ctx, n.Descriptor, tracked), rc.Close())
 }

@@ -149,16 +149,14 @@ func (c *collector) sweep(ctx context.Context) error {
 }
 
 // young says whether a file is within the grace. The change of an inode counts, since
-// tar and copies give files old times, and links do not change theirs. A time that is
-// still to come is none.
+// tar and copies give files old times, and links do not change theirs. Who wrote a file
+// may have given it any time, so that one which is far from coming is none; but the
+// change of an inode is told by the clock alone, which was put back since: nobody
+// knows how long ago that was, and the file is young.
 func (c *collector) young(info os.FileInfo) bool {
 	s := durable.StampOf(info)
-	for _, ns := range []int64{s.MtimeNs, s.CtimeNs} {
-		if age := c.now.Sub(time.Unix(0, ns)); age.Abs() < c.o.Grace {
-			return true
-		}
-	}
-	return false
+	written, changed := c.now.Sub(time.Unix(0, s.MtimeNs)), c.now.Sub(time.Unix(0, s.CtimeNs))
+	return written.Abs() < c.o.Grace || changed < c.o.Grace && c.o.Grace > 0
 }
 
 // keepWith keeps blobs, and what those of them reach that are manifests, and returns

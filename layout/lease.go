@@ -35,7 +35,7 @@ type leaseHolder struct {
 	lease   *durable.FileLock
 	writers *durable.FileLock
 
-	partials map[string]bool // names in dir that one of the batches has
+	partials map[string]bool // names in dir that one of the batches has; nil if none ever did
 }
 
 // begin makes the directory, once, and returns it.

@@ -154,6 +154,9 @@ func (h *leaseHolder) left(name string) []string {
 // keepPartials removes what is in the writer's directory but what the next writer can
 // go on with, and says whether there is such.
 func (h *leaseHolder) keepPartials() (bool, error) {
+	if h.partials == nil {
+		return false, nil // there never was any
+	}
 	entries, err := os.ReadDir(h.dir)
 	if err != nil {
 		return false, err

@@ -31,6 +31,8 @@ type TransferOptions struct {
 	// Platforms, and what the source has. They have other digests, and what refers to the
 	// old ones is left out.
 	Narrow bool
+	// Belongings say more closely what comes along with a Source that is one image.
+	Belongings
 	// Policy says what becomes of names that other content has.
 	Policy Policy
 }
@@ -48,7 +50,8 @@ type TransferReport struct {
 // them in one transaction once their content is durable. Entries keep the bytes
 // that they have in the source's index.json, unless one is renamed. Lists of
 // referrers become one with those of the destination. Of a whole source, fields of
-// index.json that the destination lacks come along. If it fails, the names in dst
+// index.json that the destination lacks come along. A platform for which an image
+// that a Source asks for has nothing is ErrNotFound. If it fails, the names in dst
 // are as before.
 func Transfer(ctx context.Context, dst *Layout, sources []Source, o TransferOptions) (report TransferReport, err error) {
 	t := transfer{dst: dst, o: o, batch: dst.Batch()}
@@ -97,6 +100,9 @@ func (t *transfer) gather(ctx context.Context, src Source) error {
 	}
 	e, err := src.Lookup(ctx, src.Ref)
 	if err != nil {
+		return err
+	}
+	if err := t.platforms(ctx, src, e.Descriptor); err != nil {
 		return err
 	}
 	return t.gatherImages(ctx, src, []Entry{e})
@@ -170,6 +176,25 @@ func (t *transfer) gatherImages(ctx context.Context, src Source, images []Entry)
 			return err
 		}
 	}
+}
+
+// platforms is ErrNotFound if an image has nothing for a platform that is asked for.
+// An artifact is for all.
+func (t *transfer) platforms(ctx context.Context, src Source, d content.Descriptor) error {
+	if len(t.o.Platforms) == 0 {
+		return nil
+	}
+	if !content.IsIndex(d.MediaType) {
+		if p, err := content.PlatformOf(ctx, src.Reader, d, src.Limits()); err != nil || p == nil {
+			return err
+		}
+	}
+	for _, want := range t.o.Platforms {
+		if _, err := content.SelectPlatform(ctx, src.Reader, d, want, src.Limits()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // gatherAll stages every entry, each as it is.
@@ -258,10 +283,13 @@ func (t *transfer) belonging(ctx context.Context, seen, done map[content.Digest]
 		if err != nil {
 			return nil, err
 		}
-		if len(found) > 0 {
+		if found = t.o.Pick(found); len(found) > 0 {
 			t.lists = append(t.lists, referrerList{tag: FallbackTag(subject), children: found})
 			t.report.Referrers += len(found)
 			roots = append(roots, found...)
+		}
+		if t.o.NoCosign {
+			continue
 		}
 		for _, e := range cosign[subject] {
 			t.entries = append(t.entries, e)

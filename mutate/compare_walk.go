@@ -43,7 +43,7 @@ func (w *fileComparer) walk() error {
 		case !okT:
 			order = -1
 		default:
-			order = comparePaths(f.Path, t.Path)
+			order = imagefs.ComparePaths(f.Path, t.Path)
 		}
 		var err error
 		switch {
@@ -65,34 +65,6 @@ func (w *fileComparer) walk() error {
 		}
 	}
 	return nil
-}
-
-// comparePaths orders paths as a tree lists them: a directory before what is in it, and
-// siblings by their names.
-func comparePaths(a, b string) int {
-	switch {
-	case a == b:
-		return 0
-	case a == ".":
-		return -1
-	case b == ".":
-		return 1
-	}
-	i := 0
-	for i < len(a) && i < len(b) && a[i] == b[i] {
-		i++
-	}
-	switch {
-	case i == len(a):
-		return -1
-	case i == len(b):
-		return 1
-	case a[i] == '/':
-		return -1
-	case b[i] == '/':
-		return 1
-	}
-	return int(a[i]) - int(b[i])
 }
 
 // alone notes a file that one side has. The root is no file that can be missing.

@@ -25,6 +25,9 @@ func (o Options) credential(ref Reference, want string) auth.CredentialFunc {
 		if o.Username != "" {
 			return auth.Credential{Username: o.Username, Password: o.Password}, nil
 		}
+		if o.Helper != "" {
+			return o.askHelper(ctx, ref.Host)
+		}
 		for _, path := range o.authFiles() {
 			store, err := credentials.NewStore(path, credentials.StoreOptions{})
 			if err != nil {
@@ -44,6 +47,23 @@ func (o Options) credential(ref Reference, want string) auth.CredentialFunc {
 	}
 }
 
+// helperPrefix is what the programs begin with that docker asks for credentials.
+const helperPrefix = "docker-credential-"
+
+// askHelper asks the program for the credentials for a host. None is no error.
+func (o Options) askHelper(ctx context.Context, host string) (auth.Credential, error) {
+	name, ok := strings.CutPrefix(o.Helper, helperPrefix)
+	if !ok || strings.ContainsAny(name, `/\`) {
+		return auth.EmptyCredential, content.At(host, content.Errorf(content.ErrInvalid, "the helper %q is no %sNAME", o.Helper, helperPrefix))
+	}
+	key := o.HelperHost
+	if key == "" {
+		key = credentials.ServerAddressFromRegistry(host)
+	}
+	found, err := credentials.NewNativeStore(name).Get(ctx, key)
+	return found, content.At(host, err)
+}
+
 // credentialKeys are the names under which credentials for ref may be stored, the
 // closest first: podman's files know repositories.
 func credentialKeys(ref Reference) []string {
@@ -60,6 +80,9 @@ func credentialKeys(ref Reference) []string {
 
 // authFiles lists the files with credentials, in the order in which they are asked.
 func (o Options) authFiles() []string {
+	if o.NoAuthFiles {
+		return nil
+	}
 	if o.AuthFile != "" {
 		return []string{o.AuthFile}
 	}

@@ -3,10 +3,13 @@ package registry_test
 import (
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -130,6 +133,13 @@ func TestTLS(t *testing.T) {
 	trusting := ro
 	trusting.CAFile = testkit.File(t, "ca.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: reg.Certificate().Raw}))
 	push(t, src, "v1", at(t, reg, "app:v1"), trusting, registry.PushOptions{})
+	trusting.CAFile, trusting.CA = "", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: reg.Certificate().Raw})
+	push(t, src, "v1", at(t, reg, "app:v1"), trusting, registry.PushOptions{})
+	for _, bad := range []registry.Options{{TLS: true, CA: []byte("none")}, {TLS: true, Cert: []byte("none"), Key: []byte("none")}} {
+		if _, err := registry.Find(t.Context(), session(bad), at(t, reg, "app:v1")); !errors.Is(err, content.ErrInvalid) {
+			t.Errorf("no certificate: %v", err)
+		}
+	}
 	warned := 0
 	ro.Insecure, ro.Warn = true, func(error) { warned++ }
 	push(t, src, "v1", at(t, reg, "app:v1"), ro, registry.PushOptions{})
@@ -167,4 +177,37 @@ func TestStoredCredentials(t *testing.T) {
 	}
 	ro.AuthFile = ""
 	push(t, src, "v1", at(t, reg, "team/app:v1"), ro, registry.PushOptions{})
+}
+
+// TestHelper: a program that is named is asked, and no file; NoAuthFiles asks none.
+func TestHelper(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the helper is a shell script")
+	}
+	reg := fakeregistry.New(t)
+	reg.User, reg.Password = "me", "secret"
+	dir := t.TempDir()
+	script := "#!/bin/sh\nread host; [ \"$host\" = there ] && echo '{\"ServerURL\":\"there\",\"Username\":\"me\",\"Secret\":\"secret\"}'\n"
+	if err := os.WriteFile(filepath.Join(dir, "docker-credential-test"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	ro := quick(t)
+	ro.Helper, ro.HelperHost = "docker-credential-test", "there"
+	if _, err := registry.Find(t.Context(), session(ro), at(t, reg, "app:v1")); !errors.Is(err, content.ErrNotFound) {
+		t.Errorf("with the helper: %v", err)
+	}
+	ro.Helper = "/bin/sh"
+	if _, err := registry.Find(t.Context(), session(ro), at(t, reg, "app:v1")); err == nil || !strings.Contains(err.Error(), `"/bin/sh" is no docker-credential-NAME`) {
+		t.Errorf("another program: %v", err)
+	}
+	ro.Helper = ""
+	ro.AuthFile = testkit.File(t, "auth.json", fmt.Appendf(nil, `{"auths":{%q:{"auth":"bWU6c2VjcmV0"}}}`, reg.Host()))
+	if _, err := registry.Find(t.Context(), session(ro), at(t, reg, "app:v1")); !errors.Is(err, content.ErrNotFound) {
+		t.Errorf("with a file: %v", err)
+	}
+	ro.NoAuthFiles = true
+	if _, err := registry.Find(t.Context(), session(ro), at(t, reg, "app:v1")); !errors.Is(err, registry.ErrUnauthorized) {
+		t.Errorf("with no file: %v", err)
+	}
 }

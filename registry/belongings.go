@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"slices"
 
 	"github.com/ocilayout/ocilayout/content"
 )
@@ -11,8 +12,13 @@ import (
 func (p *pusher) belongings(ctx context.Context) error {
 	for i := 0; i < len(p.seen); i++ { // which grows meanwhile
 		subject := p.seen[i]
-		if err := p.referrersOf(ctx, subject); err != nil {
-			return err
+		if !p.o.NoSubjects {
+			if err := p.referrersOf(ctx, subject); err != nil {
+				return err
+			}
+		}
+		if p.o.NoCosign {
+			continue
 		}
 		signed, err := p.src.signed(ctx, subject.Digest)
 		if err != nil {
@@ -34,7 +40,7 @@ func (p *pusher) belongings(ctx context.Context) error {
 func (p *pusher) referrersOf(ctx context.Context, subject node) error {
 	var own []content.Descriptor
 	err := p.src.Referrers(ctx, subject.Descriptor, "", func(found []content.Descriptor) error {
-		own = append(own, found...)
+		own = append(own, p.o.Pick(slices.Clone(found))...)
 		return nil
 	})
 	if err != nil || len(own) == 0 {

@@ -32,6 +32,8 @@ type Options struct {
 	CAFile string
 	// CertFile and KeyFile are a client's certificate and its key, in PEM.
 	CertFile, KeyFile string
+	// CA, Cert and Key are what such files hold, beside CAFile and in place of the others.
+	CA, Cert, Key []byte
 	// Resolve says where "HOST:PORT", in lower case, is, in place of the name service
 	// and of a proxy: see ParseResolve. The name stays as it is in requests and for TLS.
 	Resolve map[string]netip.Addr
@@ -56,6 +58,11 @@ type Options struct {
 	// Login. "" means the environment's REGISTRY_AUTH_FILE, or else docker's
 	// config.json and then podman's auth.json.
 	AuthFile string
+	// NoAuthFiles looks for credentials in no file.
+	NoAuthFiles bool
+	// Helper is a program, docker-credential-NAME, that is asked for credentials before
+	// any file is, for HelperHost or, if that is "", for the host.
+	Helper, HelperHost string
 	// Username and Password, if set, are used in place of stored credentials.
 	Username, Password string
 	// UserAgent is what requests say of themselves; "" is "ocilayout".
@@ -102,7 +109,9 @@ func (o Options) withDefaults() Options {
 }
 
 // secure says whether o asks for TLS, one way or another.
-func (o Options) secure() bool { return o.TLS || o.Insecure || o.CAFile != "" || o.CertFile != "" }
+func (o Options) secure() bool {
+	return o.TLS || o.Insecure || o.CAFile != "" || o.CertFile != "" || len(o.CA) > 0 || len(o.Cert) > 0
+}
 
 // knowsScheme says whether an endpoint's scheme is given. It is not where a file says
 // that any certificate will do, and plain HTTP too.
@@ -166,6 +175,7 @@ func (c *client) do(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, failure(req.Context(), c.host, err)
 	}
+	c.left.note(resp.Header)
 	return resp, nil
 }
 

@@ -132,28 +132,22 @@ func (r *Repository) Manifest(ctx context.Context, point string) (content.Descri
 // stands still, is taken up where it ended, and what a mirror does not send to the end
 // at the next place.
 func (r *Repository) Fetch(ctx context.Context, target content.Descriptor) (io.ReadCloser, error) {
-	if err := content.CheckDigest(target.Digest); err != nil {
+	rc, err := r.FetchFrom(ctx, target, 0)
+	if err != nil {
 		return nil, err
 	}
-	return ask(ctx, r, target.Digest.String(), func(at *Repository, rest []*Repository) (io.ReadCloser, error) {
-		d, err := at.open(ctx, target)
-		if err != nil {
-			return nil, err
-		}
-		return content.Verify(&relay{d, ctx, rest}, target), nil
-	})
+	return content.Verify(rc, target), nil
 }
 
-// FetchFrom opens a blob from an offset on, unproven: see content.FetcherFrom. Of a
-// registry that sends it from its start what comes before is dropped.
+// FetchFrom is Fetch from an offset on, unproven: see content.FetcherFrom.
 func (r *Repository) FetchFrom(ctx context.Context, target content.Descriptor, offset int64) (io.ReadCloser, error) {
 	if err := content.CheckDigest(target.Digest); err != nil {
 		return nil, err
 	}
 	return ask(ctx, r, target.Digest.String(), func(at *Repository, rest []*Repository) (io.ReadCloser, error) {
-		d := &download{ctx: at.asPuller(ctx), repo: at, path: "blobs/" + target.Digest.String(), offset: offset}
-		if err := d.open(); err != nil {
-			return nil, errors.Join(at.at(target.Digest.String(), err), d.Close())
+		d, err := at.open(ctx, target, offset)
+		if err != nil {
+			return nil, err
 		}
 		return &relay{d, ctx, rest}, nil
 	})

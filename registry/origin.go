@@ -108,7 +108,8 @@ func (r *fromRepository) Fetch(ctx context.Context, d content.Descriptor) (io.Re
 func (r *fromRepository) Exists(context.Context, content.Descriptor) (bool, error) { return true, nil }
 
 func (r *fromRepository) refers(ctx context.Context, d content.Descriptor, subject content.Digest) (bool, error) {
-	return r.isReferrer(ctx, r, d, subject)
+	_, ok, err := r.isReferrer(ctx, r, d, subject)
+	return ok, err
 }
 
 func (r *fromRepository) signed(ctx context.Context, subject content.Digest) (found []target, err error) {

@@ -36,8 +36,8 @@ func (p *puller) narrow(ctx context.Context, found []*Found, roots []content.Des
 	return nil
 }
 
-// leave counts what refers to indexes that became others.
-func (p *puller) leave(ctx context.Context) error {
+// countLeft counts what refers to indexes that became others.
+func (p *puller) countLeft(ctx context.Context) error {
 	for i, repo := range p.narrowed {
 		it := &p.report.Narrowed[i]
 		list, err := repo.referrers(ctx, it.Old)

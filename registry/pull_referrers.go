@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -59,6 +60,7 @@ func (p *puller) answer(ctx context.Context, questions []question, listed map[[2
 	answers := make([][]content.Descriptor, len(questions))
 	err := each(ctx, len(questions), func(ctx context.Context, i int) (err error) {
 		answers[i], err = questions[i].in.repo.referrers(ctx, questions[i].subject)
+		answers[i] = p.o.Pick(answers[i])
 		return err
 	})
 	if err != nil {
@@ -66,8 +68,18 @@ func (p *puller) answer(ctx context.Context, questions []question, listed map[[2
 	}
 	var all []content.Descriptor
 	for i, q := range questions {
+		answers[i] = slices.DeleteFunc(answers[i], func(d content.Descriptor) bool {
+			return d.ArtifactType != "" && !p.allowed.kind(d.ArtifactType)
+		})
+		fresh := 0
 		for _, d := range answers[i] {
 			p.src.at(d.Digest, q.in.repo)
+			if !listed[[2]content.Digest{q.subject, d.Digest}] {
+				fresh++
+			}
+		}
+		if err := p.allowed.more(fresh); err != nil {
+			return q.in.repo.at(q.subject.String(), err)
 		}
 		all = append(all, answers[i]...)
 	}
@@ -81,17 +93,21 @@ func (p *puller) answer(ctx context.Context, questions []question, listed map[[2
 	for i, q := range questions {
 		var own []content.Descriptor
 		for _, d := range answers[i] {
-			ok, err := q.in.repo.isReferrer(ctx, p.src, d, q.subject)
+			m, ok, err := q.in.repo.isReferrer(ctx, p.src, d, q.subject)
 			if err != nil {
 				return p.where(err)
 			}
-			if !ok {
+			if !ok || !p.allowed.kind(m.EffectiveArtifactType()) {
 				continue
 			}
 			q.in.roots = append(q.in.roots, d.Digest)
 			if pair := [2]content.Digest{q.subject, d.Digest}; !listed[pair] {
 				listed[pair] = true
 				own = append(own, d)
+				b := Brought{Digest: d.Digest, ArtifactType: m.EffectiveArtifactType(), Subject: q.subject}
+				if err := p.admit(ctx, b, d); err != nil {
+					return q.in.repo.at(q.subject.String(), err)
+				}
 			}
 		}
 		if len(own) > 0 {
@@ -117,13 +133,15 @@ func (p *puller) cosigned(ctx context.Context) error {
 		return err
 	}
 	var tasks []task
+	subjects := map[string]content.Digest{} // by fallback tag
 	for i, r := range p.repos {
 		if refused[i] != nil {
 			r.repo.c.o.Warn(content.At(r.repo.ref.Name(), content.Errorf(ErrDenied, "its tags can't be listed, so what cosign signed under tags stays behind: %w", refused[i])))
 		}
 		bases := map[string]bool{}
 		for d := range p.src.below(r.roots, p.seen) {
-			bases[layout.FallbackTag(d)] = true
+			tag := layout.FallbackTag(d)
+			bases[tag], subjects[tag] = true, d
 		}
 		for _, tag := range r.tags {
 			base, _, _ := strings.Cut(tag, ".")
@@ -137,7 +155,19 @@ func (p *puller) cosigned(ctx context.Context) error {
 			tasks = append(tasks, task{repo: r, from: from, name: tag})
 		}
 	}
-	p.cosign, err = p.take(ctx, tasks)
+	p.cosign, err = p.take(ctx, tasks, func(t task, f *Found) (bool, error) {
+		m, err := content.ParseManifest(f.MediaType, f.Bytes)
+		if err != nil {
+			return false, t.repo.repo.at(t.name, err)
+		}
+		kind := cmp.Or(layout.TypeOfContent(m), m.EffectiveArtifactType())
+		if !p.allowed.kind(kind) {
+			return false, nil
+		}
+		base, _, _ := strings.Cut(t.name, ".")
+		b := Brought{Digest: f.Digest, ArtifactType: kind, Subject: subjects[base], Tag: t.name}
+		return true, t.repo.repo.at(b.Subject.String(), p.admit(ctx, b, f.Descriptor))
+	})
 	p.report.Referrers += len(p.cosign)
 	return err
 }

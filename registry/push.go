@@ -23,6 +23,8 @@ type PushOptions struct {
 	// NoReferrers leaves out what has something pushed as its subject, and what cosign
 	// made for it.
 	NoReferrers bool
+	// Belongings say more closely what goes along.
+	layout.Belongings
 	// Policy says what becomes of a tag that has other content. With Fail nothing is sent
 	// then; with Skip nothing of an image all of whose tags stay.
 	Policy layout.Policy

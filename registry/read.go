@@ -89,7 +89,7 @@ func (r *Repository) Content(ctx context.Context, want content.Digest) (io.ReadC
 }
 
 func (r *Repository) content(ctx context.Context, want content.Digest) (io.ReadCloser, error) {
-	d, err := r.open(ctx, content.Descriptor{Digest: want})
+	d, err := r.open(ctx, content.Descriptor{Digest: want}, 0)
 	if errors.Is(err, content.ErrNotFound) {
 		_, data, err := r.manifest(ctx, want.String(), r.c.o.Limits.Manifest)
 		return io.NopCloser(bytes.NewReader(data)), err

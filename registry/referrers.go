@@ -108,20 +108,20 @@ func parseList(data []byte) ([]content.Descriptor, error) {
 
 // isReferrer says whether a manifest names the subject; f reads it. A list may claim what
 // it likes, and list what is gone: that is a warning.
-func (r *Repository) isReferrer(ctx context.Context, f content.Fetcher, d content.Descriptor, subject content.Digest) (bool, error) {
+func (r *Repository) isReferrer(ctx context.Context, f content.Fetcher, d content.Descriptor, subject content.Digest) (content.Manifest, bool, error) {
 	m, _, err := content.FetchManifest(ctx, f, d, r.Limits())
 	if errors.Is(err, content.ErrNotFound) {
 		r.c.o.Warn(r.at(d.Digest.String(), content.Errorf(content.ErrMissing, "it is listed as a referrer and is not there")))
-		return false, nil
+		return m, false, nil
 	}
 	if err != nil {
-		return false, err
+		return m, false, err
 	}
 	if m.Subject == nil || m.Subject.Digest != subject {
 		r.c.o.Warn(r.at(d.Digest.String(), content.Errorf(content.ErrCorrupt, "it is listed as a referrer of %s and is none", subject)))
-		return false, nil
+		return m, false, nil
 	}
-	return true, nil
+	return m, true, nil
 }
 
 // cosignTags lists the tags that cosign gave, by the FallbackTag of what they are about.

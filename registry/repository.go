@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -161,12 +162,17 @@ func digestOf(point, header string, data []byte) (content.Digest, error) {
 	return want, nil
 }
 
-func (r *Repository) open(ctx context.Context, target content.Descriptor) (*download, error) {
-	d := &download{ctx: r.asPuller(ctx), repo: r, path: "blobs/" + target.Digest.String()}
+// open begins to read content at an offset. Of a registry that sends it from its start
+// what comes before is dropped.
+func (r *Repository) open(ctx context.Context, target content.Descriptor, offset int64) (*download, error) {
+	d := &download{ctx: r.asPuller(ctx), repo: r, path: "blobs/" + target.Digest.String(), offset: offset}
 	if content.HasEdges(target.MediaType) {
 		d.path, d.accept = "manifests/"+target.Digest.String(), target.MediaType
 	}
-	return d, r.at(target.Digest.String(), d.open())
+	if err := d.open(); err != nil {
+		return nil, errors.Join(r.at(target.Digest.String(), err), d.Close())
+	}
+	return d, nil
 }
 
 func (r *Repository) tags(ctx context.Context) ([]string, error) {
@@ -181,11 +187,11 @@ func (r *Repository) tags(ctx context.Context) ([]string, error) {
 		}
 		d := &download{ctx: r.asPuller(ctx), repo: r, address: u}
 		data, err := d.all(r.c.o.Limits.Index)
-		if err == nil {
-			err = json.Unmarshal(data, &page)
-		}
 		if err != nil {
 			return nil, content.At(r.ref.Name(), fmt.Errorf("the list of tags: %w", err))
+		}
+		if err := json.Unmarshal(data, &page); err != nil {
+			return nil, content.At(r.ref.Name(), content.Errorf(content.ErrCorrupt, "the list of tags: %v", err))
 		}
 		for _, tag := range page.Tags {
 			if _, err := r.ref.WithTag(tag); err != nil {

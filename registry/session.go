@@ -166,6 +166,7 @@ type line struct {
 	prefix    string // of repositories there, with a slash behind
 	namespace string // the registry that a mirror of several is asked for
 	http      *http.Client
+	left      remainder
 
 	settle sync.Once // whether it speaks TLS, if that is not known
 	lookUp sync.Once

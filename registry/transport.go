@@ -75,25 +75,50 @@ func notChecked(o Options, e hosts.Endpoint) error {
 	return content.At(e.Host, content.Errorf(content.ErrRefused, "its certificate is NOT CHECKED%s: anyone on the way can read and change what is sent", why))
 }
 
+// systemRoots are the authorities that this machine trusts, as far as they are known.
+func systemRoots() *x509.CertPool {
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		return x509.NewCertPool()
+	}
+	return roots
+}
+
 func (o Options) tlsConfig(e hosts.Endpoint) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.Insecure || e.Insecure}
-	authorities := e.CA
-	if o.CAFile != "" {
-		authorities = append([]string{o.CAFile}, authorities...)
+	type authority struct {
+		from string
+		pem  []byte
 	}
-	for _, path := range authorities {
+	var trusted []authority
+	if len(o.CA) > 0 {
+		trusted = append(trusted, authority{e.Host, o.CA})
+	}
+	files := e.CA
+	if o.CAFile != "" {
+		files = append([]string{o.CAFile}, files...)
+	}
+	for _, path := range files {
 		pem, err := os.ReadFile(path)
 		if err != nil {
 			return nil, err
 		}
-		if config.RootCAs == nil {
-			if config.RootCAs, err = x509.SystemCertPool(); err != nil {
-				config.RootCAs = x509.NewCertPool()
-			}
+		trusted = append(trusted, authority{path, pem})
+	}
+	for i, t := range trusted {
+		if i == 0 {
+			config.RootCAs = systemRoots()
 		}
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, content.At(path, content.Errorf(content.ErrInvalid, "there is no certificate in it"))
+		if !config.RootCAs.AppendCertsFromPEM(t.pem) {
+			return nil, content.At(t.from, content.Errorf(content.ErrInvalid, "there is no certificate in it"))
 		}
+	}
+	if len(o.Cert) > 0 {
+		pair, err := tls.X509KeyPair(o.Cert, o.Key)
+		if err != nil {
+			return nil, content.At(e.Host, content.Errorf(content.ErrInvalid, "client certificate: %v", err))
+		}
+		config.Certificates = append(config.Certificates, pair)
 	}
 	own := e.Client
 	if o.CertFile != "" || o.KeyFile != "" {

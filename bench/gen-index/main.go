@@ -6,7 +6,9 @@
 // entries.
 //
 // With -distinct every image has a config and a layer of its own, otherwise all
-// share one of each. Equal flags write equal bytes. Nothing is synced to disk.
+// share one of each. With -layered every image has a config and two layers of its own,
+// of 24 kB that do not compress, over one of four bases of 240 kB. Equal flags write
+// equal bytes. Nothing is synced to disk.
 package main
 
 import (
@@ -15,6 +17,7 @@ import (
 	"encoding/hex"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,13 +36,21 @@ func main() {
 	images := flag.Int("images", 10000, "number of tagged images")
 	referrers := flag.Int("referrers", 10, "referrers of each image")
 	distinct := flag.Bool("distinct", false, "give every image its own config and layer")
+	layered := flag.Bool("layered", false, "give every image its own config and two layers, over a base that others share")
 	flag.Parse()
-	if flag.NArg() != 1 || *images < 1 || *referrers < 0 {
-		fmt.Fprintln(os.Stderr, "usage: gen-index [-images N] [-referrers N] [-distinct] NEWDIR")
+	if flag.NArg() != 1 || *images < 1 || *referrers < 0 || *distinct && *layered {
+		fmt.Fprintln(os.Stderr, "usage: gen-index [-images N] [-referrers N] [-distinct | -layered] NEWDIR")
 		os.Exit(2)
 	}
 	g := &generator{dir: flag.Arg(0)}
-	if err := g.layout(*images, *referrers, *distinct); err != nil {
+	content := g.same
+	switch {
+	case *distinct:
+		content = g.content
+	case *layered:
+		content = g.layered
+	}
+	if err := g.layout(*images, *referrers, content); err != nil {
 		fmt.Fprintln(os.Stderr, "gen-index:", err)
 		os.Exit(1)
 	}
@@ -49,9 +60,12 @@ type generator struct {
 	dir     string
 	entries []string
 	empty   string
+	shared  string // what same returns
 }
 
-func (g *generator) layout(images, referrers int, distinct bool) error {
+// layout writes the images; content writes the config and layers of one and returns the
+// part of a manifest that names them.
+func (g *generator) layout(images, referrers int, content func(i int) (string, error)) error {
 	if err := os.MkdirAll(filepath.Join(g.dir, "blobs", "sha256"), 0o755); err != nil {
 		return err
 	}
@@ -59,14 +73,12 @@ func (g *generator) layout(images, referrers int, distinct bool) error {
 	if g.empty, err = g.blob(emptyType, "{}"); err != nil {
 		return err
 	}
-	var content string
 	for i := range images {
-		if i == 0 || distinct {
-			if content, err = g.content(i); err != nil {
-				return err
-			}
+		named, err := content(i)
+		if err != nil {
+			return err
 		}
-		if err := g.image(i, content, referrers); err != nil {
+		if err := g.image(i, named, referrers); err != nil {
 			return err
 		}
 	}
@@ -76,24 +88,56 @@ func (g *generator) layout(images, referrers int, distinct bool) error {
 	return os.WriteFile(filepath.Join(g.dir, "oci-layout"), []byte(`{"imageLayoutVersion":"1.0.0"}`), 0o644)
 }
 
-// content writes a config and a layer and returns the part of a manifest that
-// names them.
+// same is content(0), written once.
+func (g *generator) same(int) (named string, err error) {
+	if g.shared == "" {
+		g.shared, err = g.content(0)
+	}
+	return g.shared, err
+}
+
+// content gives image i a layer of one file, or for 0 of none.
 func (g *generator) content(i int) (string, error) {
-	layer := strings.Repeat("\x00", 1024) // a tar without members
+	layer := tarEnd
 	if i > 0 {
-		layer = tarMember(fmt.Sprintf("file-%06d", i)) + layer
+		layer = tarMember(fmt.Sprintf("file-%06d", i), "") + layer
 	}
-	layerDesc, err := g.blob(layerType, layer)
+	return g.configured(i, layer)
+}
+
+// layered gives image i one of four bases and two layers.
+func (g *generator) layered(i int) (string, error) {
+	layers := []string{random("base", i%4, 240<<10)}
+	for n := range 2 {
+		layers = append(layers, random(fmt.Sprintf("file-%d", n), i, 24<<10))
+	}
+	return g.configured(i, layers...)
+}
+
+// random is a layer of one file, whose bytes follow from its name and number.
+func random(name string, i, size int) string {
+	name = fmt.Sprintf("%s-%06d", name, i)
+	data := make([]byte, size)
+	_, _ = rand.NewChaCha8(sha256.Sum256([]byte(name))).Read(data) // it never fails
+	return tarMember(name, string(data)) + tarEnd
+}
+
+// configured writes the layers and a config.
+func (g *generator) configured(i int, layers ...string) (string, error) {
+	var descs, diffs []string
+	for _, layer := range layers {
+		d, err := g.blob(layerType, layer)
+		if err != nil {
+			return "", err
+		}
+		descs, diffs = append(descs, "{"+d+"}"), append(diffs, fmt.Sprintf("%q", digest(layer)))
+	}
+	config, err := g.blob(configType, fmt.Sprintf(`{"architecture":"amd64","os":"linux","config":{"Labels":{"number":"%d"}},`+
+		`"rootfs":{"type":"layers","diff_ids":[%s]}}`, i, strings.Join(diffs, ",")))
 	if err != nil {
 		return "", err
 	}
-	config := fmt.Sprintf(`{"architecture":"amd64","os":"linux","config":{"Labels":{"number":"%d"}},`+
-		`"rootfs":{"type":"layers","diff_ids":[%q]}}`, i, digest(layer))
-	configDesc, err := g.blob(configType, config)
-	if err != nil {
-		return "", err
-	}
-	return fmt.Sprintf(`"config":{%s},"layers":[{%s}]`, configDesc, layerDesc), nil
+	return fmt.Sprintf(`"config":{%s},"layers":[%s]`, config, strings.Join(descs, ",")), nil
 }
 
 // image writes an image with its referrers and remembers their entries.
@@ -166,16 +210,19 @@ func digest(content string) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// tarMember returns the header of an empty file of that name.
-func tarMember(name string) string {
+// tarEnd ends a tar.
+var tarEnd = strings.Repeat("\x00", 1024)
+
+// tarMember returns a file of that name in a tar. Data must fill whole blocks.
+func tarMember(name, data string) string {
 	h := make([]byte, 512)
 	copy(h, name)
-	copy(h[100:], "0000644\x000000000\x000000000\x0000000000000\x0000000000000\x00        0")
+	copy(h[100:], fmt.Sprintf("0000644\x000000000\x000000000\x00%011o\x0000000000000\x00        0", len(data)))
 	copy(h[257:], "ustar\x0000")
 	sum := 0
 	for _, b := range h {
 		sum += int(b)
 	}
 	copy(h[148:], fmt.Sprintf("%06o\x00 ", sum))
-	return string(h)
+	return string(h) + data
 }

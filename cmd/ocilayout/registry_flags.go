@@ -85,7 +85,8 @@ func (f *registryFlags) session(e *env) (*registry.Session, error) {
 	return registry.NewSession(o, nil), nil
 }
 
-// options are what the flags say. The password is read the first time.
+// options are what the flags say. The password is read the first time, unless it was
+// asked for.
 func (f *registryFlags) options(e *env) (registry.Options, error) {
 	f.o.Warn = func(err error) { e.warnf("%v", err) }
 	f.o.Resolve = map[string]netip.Addr{}
@@ -96,7 +97,7 @@ func (f *registryFlags) options(e *env) (registry.Options, error) {
 		}
 		f.o.Resolve[host] = addr
 	}
-	if f.password != (f.o.Username != "") {
+	if f.password != (f.o.Username != "") && f.o.Password == "" {
 		return f.o, content.Errorf(content.ErrInvalid, "--%[1]susername and --%[1]spassword-stdin go together", f.side)
 	}
 	if !f.password || f.o.Password != "" {

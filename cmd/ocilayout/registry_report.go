@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/ocilayout/ocilayout/cmd/ocilayout/internal/render"
 	"github.com/ocilayout/ocilayout/content"
@@ -44,9 +45,12 @@ func (p pushed) Tables() []render.Table {
 // pulled shows a registry.PullReport to people.
 type pulled struct{ registry.PullReport }
 
-// Tables has a line for each name and one with the sums.
+// Tables has a line for each name, then what refers to that, and one with the sums.
 func (p pulled) Tables() []render.Table {
-	return transfer{p.TransferReport}.Tables()
+	tables := transfer{p.TransferReport}.Tables()
+	last := len(tables[0].Rows) - 1
+	tables[0].Rows = slices.Insert(tables[0].Rows, last, broughtRows(p.Brought)...)
+	return tables
 }
 
 // writeDigest writes a digest to a file, unless there is none.

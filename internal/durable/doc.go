@@ -31,6 +31,15 @@
 // After a crash before step 4 the old index is there, and after it the new one.
 // If SyncDir fails, the new file has its name and may lose it to a power cut.
 //
+// # A file elsewhere
+//
+// A file beside which nothing may be left, whenever the process dies, such as an
+// archive that is written, is replaced in the same way, but staged by
+// [FS.StageFor]. On Linux it has no name until it is whole (O_TMPFILE, link). If
+// nothing has its name it gets that in one step. If a file has, it gets a name of its
+// own, which is renamed over the other at once; a process that is killed between
+// these two calls leaves that one, and the next to write this file removes it.
+//
 // # Links
 //
 // No write goes through a symbolic link in the last element of a path: staged

@@ -24,6 +24,8 @@ type ops struct {
 	syncFS func(*os.File) error
 	rename func(from, to string) error
 	link   func(from, to string) error
+	// linkOpen gives an open file without a name the name to.
+	linkOpen func(f *os.File, to string) error
 }
 
 var systemOps = ops{
@@ -31,6 +33,8 @@ var systemOps = ops{
 	syncFS: syncFS,
 	rename: rename,
 	link:   os.Link,
+
+	linkOpen: linkOpen,
 }
 
 func (d FS) sys() *ops {

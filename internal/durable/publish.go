@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -41,20 +42,27 @@ func (d FS) Replace(staged *File, final string) error {
 	if err := staged.Fsync(); err != nil {
 		return err
 	}
-	if err := staged.Close(); err != nil {
-		return err
-	}
-	if err := d.Publish(staged.Name(), final); err != nil {
+	if err := d.nameStaged(staged, final); err != nil {
 		return err
 	}
 	return d.SyncDir(filepath.Dir(final))
 }
 
+func (d FS) nameStaged(staged *File, final string) error {
+	if staged.unnamed {
+		return errors.Join(d.nameUnnamed(staged, final), staged.Close())
+	}
+	if err := staged.Close(); err != nil {
+		return err
+	}
+	return d.Publish(staged.Name(), final)
+}
+
 // WriteFile replaces the file path by one that holds data, atomically and
-// durably, as Replace does. It stages in the directory of path; if it fails,
-// nothing of that stays.
+// durably, as Replace does. It stages as StageFor does; if it fails, nothing of that
+// stays.
 func (d FS) WriteFile(path string, data []byte) (err error) {
-	f, err := d.Stage(filepath.Dir(path))
+	f, err := d.StageFor(path)
 	if err != nil {
 		return err
 	}

@@ -10,12 +10,15 @@ import (
 )
 
 // A File is a staged file: it is open for reading and writing under a random
-// name, until [FS.Publish], [FS.LinkInto] or [FS.Replace] gives it its own.
-// It is not safe for concurrent use, except for WriteAt and ReadAt.
+// name, until [FS.Publish], [FS.LinkInto] or [FS.Replace] gives it its own; one of
+// [FS.StageFor] may have no name at all until [FS.Replace], and Name is then that of
+// the file which it is to become. It is not safe for concurrent use, except for
+// WriteAt and ReadAt.
 type File struct {
 	*os.File // for reading, seeking and [Clone]; sync and close through File
 
 	fs      FS
+	unnamed bool
 	closed  bool
 	syncErr error
 	written atomic.Int64 // by WriteAt
@@ -34,12 +37,17 @@ func (f *File) WriteAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
+const stagedPrefix = ".staged-"
+
+// stagedName is a new random name in dir.
+func stagedName(dir string) string { return filepath.Join(dir, stagedPrefix+rand.Text()) }
+
 // Stage makes an empty file with a new random name in dir. Its mode is 0644 less
 // the umask, which is the one it keeps when it is published. The caller closes
 // it, and calls Discard if it does not publish it; Discard is harmless after
 // Publish and right after LinkInto, so it may be deferred.
 func (d FS) Stage(dir string) (*File, error) {
-	name := filepath.Join(dir, ".staged-"+rand.Text())
+	name := stagedName(dir)
 	// O_EXCL follows no link: a name that is there in any form is an error.
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
@@ -70,8 +78,8 @@ func (f *File) Fsync() error {
 	return f.syncErr
 }
 
-// Close closes the file and leaves it under its staged name. Closing it again
-// does nothing.
+// Close closes the file and leaves it under its staged name; one that has none is
+// gone. Closing it again does nothing.
 func (f *File) Close() error {
 	if f.closed {
 		return nil
@@ -83,6 +91,9 @@ func (f *File) Close() error {
 // Discard closes the file and removes its staged name, if it still has it.
 func (f *File) Discard() error {
 	cerr := f.Close()
+	if f.unnamed {
+		return cerr
+	}
 	err := remove(f.Name())
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil

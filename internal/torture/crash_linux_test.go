@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -117,11 +116,8 @@ func (p *replay) judge(acknowledged bool) error {
 			return fmt.Errorf("after success was told: %w", err)
 		}
 	}
-	if p.command.output != "" {
-		out, err := os.ReadFile(filepath.Join(p.scratch, p.command.output))
-		if err == nil && string(out) != string(p.outcome.output) {
-			return fmt.Errorf("%s is not whole", p.command.output)
-		}
+	if err := p.outcome.whole(p.scratch, p.command); err != nil {
+		return err
 	}
 	if err := sound(filepath.Join(p.scratch, p.command.target)); err != nil {
 		return fmt.Errorf("at the %s state: %w", state, err)

@@ -113,6 +113,7 @@ func TestFullDisk(t *testing.T) {
 				}
 				sizes++
 				_, err = o.state(dir, c)
+				err = errors.Join(err, o.whole(dir, c))
 				switch {
 				case err != nil:
 				case exit == 0:
@@ -154,12 +155,7 @@ func untouched(t *testing.T, dir string, c command, o outcome, exit int, message
 	if !errors.Is(err, fs.ErrNotExist) && err != nil || !bytes.Equal(now, o.before) {
 		t.Errorf("%s: index.json has changed: %v", c.title, err)
 	}
-	if c.output != "" {
-		if _, err := os.Lstat(filepath.Join(dir, c.output)); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s: %s: %v", c.title, c.output, err)
-		}
-	}
-	if err := errors.Join(leftovers(dir, c, false), sound(filepath.Join(dir, c.target))); err != nil {
+	if err := errors.Join(o.whole(dir, c), leftovers(dir, c, false), sound(filepath.Join(dir, c.target))); err != nil {
 		t.Errorf("%s: %v", c.title, err)
 	}
 }
@@ -209,8 +205,14 @@ func refuses(t *testing.T, dir, program string, as *syscall.Credential, reason s
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			t.Fatal(err)
 		}
+		o := outcome{before: before}
+		if c.output == written {
+			if o.older, err = os.ReadFile(filepath.Join(dir, written)); err != nil {
+				t.Fatal(err)
+			}
+		}
 		exit, message := run(c.args)
-		untouched(t, dir, c, outcome{before: before}, exit, message, reason)
+		untouched(t, dir, c, o, exit, message, reason)
 	}
 	for _, args := range reads {
 		if exit, message := run(args); exit != 0 {

@@ -24,6 +24,7 @@ type disk struct {
 	files map[int]*file
 	next  int
 	names []nameChange      // those that are not safe in full, in order
+	spare map[string]int    // files without a name, by what stands for one
 	safe  map[int]directory // by directory, the names that are
 	live  map[int]directory // and those that a process sees
 }
@@ -85,7 +86,7 @@ func (f *file) bytes() []byte {
 
 // loadDisk reads a directory as a disk on which all is safe.
 func loadDisk(dir string) (*disk, error) {
-	d := &disk{files: map[int]*file{rootID: {dir: true}}, next: 1, safe: map[int]directory{}, live: map[int]directory{}}
+	d := &disk{files: map[int]*file{rootID: {dir: true}}, next: 1, spare: map[string]int{}, safe: map[int]directory{}, live: map[int]directory{}}
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || path == dir {
 			return err
@@ -123,8 +124,12 @@ func (d *disk) put(where map[int]directory, dir int, name string, id int) {
 	where[dir][name] = id
 }
 
-// find is the file that a process sees at a path from the root.
+// find is the file that a process sees at a path from the root, or the one without a
+// name for which the path stands.
 func (d *disk) find(path string) (int, bool) {
+	if id, ok := d.spare[path]; ok {
+		return id, true
+	}
 	id := rootID
 	if path == "." {
 		return id, true
@@ -172,6 +177,8 @@ func (d *disk) begin(root string, c call) error {
 	parent, _ := d.find(filepath.Dir(path))
 	base := filepath.Base(path)
 	switch c.name {
+	case "tmpfile":
+		d.spare[rel(c.path2)] = d.add(&file{})
 	case "openat":
 		switch {
 		case !found && c.flags&unix.O_CREAT != 0:
@@ -220,6 +227,7 @@ func (d *disk) begin(root string, c call) error {
 			n.remove, n.fromDir, n.fromName = true, parent, base
 		}
 		d.change(n)
+		delete(d.spare, path)
 	case "unlinkat":
 		d.change(nameChange{began: c.began, remove: true, fromDir: parent, fromName: base})
 	case "fallocate":

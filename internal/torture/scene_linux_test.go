@@ -42,7 +42,11 @@ var commands = []command{
 	{title: "prune", args: []string{"prune", "--keep", "1", "--by", "semver", "layout"}, target: "layout"},
 	{title: "gc", args: []string{"gc", "--grace", "0s", "layout"}, target: "layout"},
 	{title: "export", args: []string{"export", "layout", "out/all.tar"}, target: "layout", output: "out/all.tar"},
+	{title: "export over a file", args: []string{"export", "layout", written}, target: "layout", output: written},
 }
+
+// written is a file that is there before every command.
+const written = "out/old.tar"
 
 // stage makes the scene that every command begins with: a layout of two images
 // and what nothing reaches, an archive, another layout, and a file.
@@ -69,6 +73,7 @@ func stage(t testing.TB, dir string) {
 		os.WriteFile(filepath.Join(dir, "in", "new.tar"), archive.Tar(), 0o644),
 		os.WriteFile(filepath.Join(dir, "in", "note.txt"), []byte("a note\n"), 0o644),
 		os.Mkdir(filepath.Join(dir, "out"), 0o755),
+		os.WriteFile(filepath.Join(dir, written), []byte("an older archive"), 0o644),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -79,6 +84,7 @@ func stage(t testing.TB, dir string) {
 type outcome struct {
 	before []byte // index.json; nil if there was none
 	after  []byte
+	older  []byte // the file that it writes, before; nil if there was none
 	output []byte
 	blobs  []string // file names, sorted
 }
@@ -158,8 +164,37 @@ func (o outcome) removed(dir string, c command) error {
 	return err
 }
 
+// whole holds that the file which a command writes is the old one or the new one.
+func (o outcome) whole(dir string, c command) error {
+	if c.output == "" {
+		return nil
+	}
+	out, err := os.ReadFile(filepath.Join(dir, c.output))
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && o.older == nil:
+		return nil
+	case err != nil:
+		return err
+	case bytes.Equal(out, o.output), o.older != nil && bytes.Equal(out, o.older):
+		return nil
+	}
+	return fmt.Errorf("%s is neither the old nor the new one: %d bytes", c.output, len(out))
+}
+
+// between counts the files that lie beside a written one because a command was killed
+// between giving its output a name and renaming it over the older file.
+func between(dir string) (n int, err error) {
+	entries, err := os.ReadDir(filepath.Join(dir, "out"))
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".staged-") {
+			n++
+		}
+	}
+	return n, err
+}
+
 // leftovers lists what lies where it must not: beside what a layout consists of, and
-// beside a written file. staged says whether a staged file may be beside a written one.
+// beside a written file. staged says whether one staged file is beside a written one.
 func leftovers(dir string, c command, staged bool) error {
 	entries, err := os.ReadDir(filepath.Join(dir, c.target))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -181,9 +216,12 @@ func leftovers(dir string, c command, staged bool) error {
 	}
 	entries, err = os.ReadDir(filepath.Join(dir, "out"))
 	for _, e := range entries {
-		if name := "out/" + e.Name(); name != c.output && !(staged && strings.HasPrefix(e.Name(), ".staged-")) {
+		if name := "out/" + e.Name(); name != c.output && name != written && !(staged && strings.HasPrefix(e.Name(), ".staged-")) {
 			return fmt.Errorf("%s was left", name)
 		}
+	}
+	if n, errBetween := between(dir); staged && errBetween == nil && n != 1 {
+		return fmt.Errorf("%d staged files are in out, want the one that was to be renamed", n)
 	}
 	return err
 }
@@ -281,6 +319,11 @@ func record(dir, scene, program string, c command, data bool) (outcome, run, err
 	var err error
 	if o.before, err = os.ReadFile(filepath.Join(dir, c.target, "index.json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return o, run{}, err
+	}
+	if c.output != "" {
+		if o.older, err = os.ReadFile(filepath.Join(dir, c.output)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return o, run{}, err
+		}
 	}
 	r, err := trace(tracing{below: dir, dir: dir, env: environment(), data: data}, program, c.args...)
 	if err != nil {

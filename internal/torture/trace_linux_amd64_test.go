@@ -25,3 +25,10 @@ func setResult(tid int, result int64) error {
 	regs.Rax = uint64(result)
 	return unix.PtraceSetRegs(tid, &regs)
 }
+
+// stackPointer is where the stack of a stopped thread ends.
+func stackPointer(tid int) (uint64, error) {
+	var regs unix.PtraceRegs
+	err := unix.PtraceGetRegs(tid, &regs)
+	return regs.Rsp, err
+}

@@ -5,6 +5,7 @@ package torture
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -27,7 +29,7 @@ type call struct {
 	kind   string
 	name   string
 	path   string
-	path2  string // of a rename or link: the new name
+	path2  string // of a rename or link: the new name; of a tmpfile: what stands for one
 	flags  uint64 // of an open, unlink
 	offset int64  // of a write; -1 is where the file's position is
 	size   int64  // of a truncation
@@ -60,6 +62,8 @@ type run struct {
 	stdout string
 	stderr string
 	hit    *call // what the fault happened to; nil if there was no such call
+	told   int   // how often the clock was asked for the time of day
+	wrong  int   // and how often it told a shifted one
 }
 
 // tracing says what trace watches and does.
@@ -69,6 +73,14 @@ type tracing struct {
 	env   []string
 	fault *fault
 	data  bool // keep what is written
+	jump  *jump
+}
+
+// A jump puts the clock of the program forward, or back, from the time on that it has
+// entered so many watched calls. Files keep the time of the machine's clock.
+type jump struct {
+	after int
+	by    time.Duration
 }
 
 // syscallInfo is the kernel's struct ptrace_syscall_info.
@@ -123,7 +135,7 @@ func traceHere(t tracing, program string, args []string) (r run, err error) {
 	if err := cmd.Start(); err != nil {
 		return r, err
 	}
-	w := watcher{tracing: t, pid: cmd.Process.Pid, run: &r, inside: map[int]int{}, seen: map[int]bool{}, count: map[string]int{}}
+	w := watcher{tracing: t, pid: cmd.Process.Pid, run: &r, inside: map[int]int{}, asking: map[int]uint64{}, seen: map[int]bool{}, count: map[string]int{}}
 	if err := w.follow(); err != nil {
 		_ = cmd.Process.Kill() // the first error tells more
 		return r, err
@@ -147,6 +159,7 @@ type watcher struct {
 	clock  int
 	run    *run
 	inside map[int]int    // by thread: the number of the watched call that it is in
+	asking map[int]uint64 // by thread that asks for the time of day: where it wants it
 	count  map[string]int // calls so far, by kind
 	seen   map[int]bool   // threads that have stopped once
 }
@@ -161,6 +174,11 @@ func (w *watcher) follow() error {
 		unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_EXITKILL
 	if err := unix.PtraceSetOptions(w.pid, options); err != nil {
 		return fmt.Errorf("ptrace: %w", err)
+	}
+	if w.jump != nil {
+		if err := hideClock(w.pid); err != nil {
+			return fmt.Errorf("hiding the clock: %w", err)
+		}
 	}
 	tid, signal := w.pid, 0
 	for {
@@ -216,6 +234,10 @@ func (w *watcher) stopped(tid int) error {
 	if info.op != 1 {
 		return nil
 	}
+	if info.nr == unix.SYS_CLOCK_GETTIME && info.args[0] == unix.CLOCK_REALTIME {
+		w.asking[tid] = info.args[1]
+		return nil
+	}
 	c, ok := w.describe(tid, info)
 	if !ok || !w.watched(c.path) && !w.watched(c.path2) {
 		return nil
@@ -236,6 +258,10 @@ func (w *watcher) stopped(tid int) error {
 }
 
 func (w *watcher) left(tid int, result int64) error {
+	if at, ok := w.asking[tid]; ok {
+		delete(w.asking, tid)
+		return w.tell(tid, at)
+	}
 	n, ok := w.inside[tid]
 	if !ok {
 		return nil
@@ -244,11 +270,69 @@ func (w *watcher) left(tid int, result int64) error {
 	w.clock++
 	c := &w.run.calls[n-1]
 	c.result, c.ended = result, w.clock
+	if c.name == "tmpfile" && result >= 0 {
+		c.path2 = fdPath(tid, uint64(result))
+	}
 	if w.run.hit != nil && w.run.hit.n == c.n {
 		c.result = -int64(w.fault.errno)
 		return setResult(tid, c.result)
 	}
 	return nil
+}
+
+// tell puts a shifted time of day in the place of the one that the kernel told.
+func (w *watcher) tell(tid int, at uint64) error {
+	w.run.told++
+	if w.jump == nil || len(w.run.calls) < w.jump.after {
+		return nil
+	}
+	var now unix.Timespec
+	buf := memory(tid, at, int(unsafe.Sizeof(now)))
+	if len(buf) == 0 {
+		return errors.New("the time of day can't be read")
+	}
+	now = *(*unix.Timespec)(unsafe.Pointer(&buf[0]))
+	now = unix.NsecToTimespec(now.Nano() + w.jump.by.Nanoseconds())
+	if _, err := unix.PtracePokeData(tid, uintptr(at), unsafe.Slice((*byte)(unsafe.Pointer(&now)), unsafe.Sizeof(now))); err != nil {
+		return err
+	}
+	w.run.wrong++
+	return nil
+}
+
+// hideClock makes a program that has not begun yet ask the kernel for the time, which
+// stops it, instead of the code that the kernel has put into its memory: the list at
+// the bottom of its stack no longer says where that is.
+func hideClock(pid int) error {
+	const (
+		entryOfVDSO  = 33 // AT_SYSINFO_EHDR
+		ignoredEntry = 1  // AT_IGNORE
+		word         = 8
+	)
+	at, err := stackPointer(pid)
+	if err != nil {
+		return err
+	}
+	next := func() uint64 {
+		b := memory(pid, at, word)
+		at += word
+		if len(b) < word {
+			return 0
+		}
+		return binary.NativeEndian.Uint64(b)
+	}
+	arguments := next()
+	at += word * (arguments + 1) // and the zero behind them
+	for next() != 0 {            // the environment
+	}
+	for key := next(); key != 0; key = next() {
+		if key == entryOfVDSO {
+			_, err := unix.PtracePokeData(pid, uintptr(at-word), binary.NativeEndian.AppendUint64(nil, ignoredEntry))
+			return err
+		}
+		next()
+	}
+	return errors.New("the program was not told of any clock")
 }
 
 func (w *watcher) watched(path string) bool {
@@ -263,6 +347,9 @@ func (w *watcher) describe(tid int, info syscallInfo) (c call, ok bool) {
 	switch info.nr {
 	case unix.SYS_OPENAT:
 		c.kind, c.name, c.path, c.flags = "open", "openat", w.pathAt(tid, a[0], a[1]), a[2]
+		if a[2]&unix.O_TMPFILE == unix.O_TMPFILE {
+			c.name = "tmpfile" // in the directory path
+		}
 	case unix.SYS_NEWFSTATAT:
 		c.kind, c.name, c.path = "stat", "newfstatat", w.pathAt(tid, a[0], a[1])
 	case unix.SYS_READ:
@@ -323,6 +410,10 @@ func (w *watcher) describe(tid int, info syscallInfo) (c call, ok bool) {
 // pathAt is the path that a call names relative to an open directory.
 func (w *watcher) pathAt(tid int, dirfd, name uint64) string {
 	path := cString(tid, name)
+	var fd uint64
+	if n, err := fmt.Sscanf(path, "/proc/self/fd/%d", &fd); n == 1 && err == nil {
+		return fdPath(tid, fd)
+	}
 	if filepath.IsAbs(path) {
 		return filepath.Clean(path)
 	}

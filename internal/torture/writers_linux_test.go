@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
@@ -54,14 +55,16 @@ func prepared(dir, program string, args ...string) (*exec.Cmd, *bytes.Buffer) {
 }
 
 // TestKilledCommands has many commands write at once, each killed at a random moment
-// or left to end: every name of one that ended well is there and verifies.
+// or left to end: every name of one that ended well is there and verifies, and nothing
+// lies beside what export wrote.
 func TestKilledCommands(t *testing.T) {
 	asked(t)
 	program := subject(t)
+	unnamedFiles(t)
 	dir := filepath.Join(work, "killed")
 	stage(t, dir)
 	const writers = 8
-	rounds := amount(12, 3000)
+	rounds := amount(15, 3000)
 	told := acknowledged{names: map[string]content.Digest{}}
 	first, err := names(filepath.Join(dir, "layout"))
 	if err != nil {
@@ -78,7 +81,9 @@ func TestKilledCommands(t *testing.T) {
 				name := fmt.Sprintf("w%d-%d", w, i)
 				var cmd *exec.Cmd
 				var out *bytes.Buffer
-				switch i % 4 {
+				switch i % 5 {
+				case 4:
+					cmd, out = prepared(dir, program, "export", "layout:app:v1", fmt.Sprintf("out/w%d.tar", w))
 				case 0:
 					cmd, out = prepared(dir, program, "import", "in/new.tar", "layout:"+name, "--name", "new:v2")
 				case 1:
@@ -92,7 +97,7 @@ func TestKilledCommands(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				timer := time.AfterFunc(time.Duration(random.IntN(400))*time.Millisecond, func() { _ = cmd.Process.Kill() })
+				timer := time.AfterFunc(time.Duration(random.IntN(150))*time.Millisecond, func() { _ = cmd.Process.Kill() })
 				err := cmd.Wait()
 				inTime := timer.Stop()
 				count.Lock()
@@ -106,10 +111,10 @@ func TestKilledCommands(t *testing.T) {
 					killed++
 				}
 				count.Unlock()
-				if err == nil && i%4 != 2 {
+				if err == nil && i%5 != 2 && i%5 != 4 {
 					// What it is does not matter for the two that make a new image: it must resolve.
 					d := content.Digest("")
-					if i%4 == 3 {
+					if i%5 == 3 {
 						d = v1
 					}
 					told.add(name, d)
@@ -135,11 +140,26 @@ func TestKilledCommands(t *testing.T) {
 	if err := sound(path); err != nil {
 		t.Error(err)
 	}
+	// What was killed right between naming its archive and the rename has left that, until
+	// the same file is written again.
+	staged, err := between(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for w := range writers {
+		archive := fmt.Sprintf("out/w%d.tar", w)
+		if exit, message, err := execute(dir, program, "export", "layout:app:v1", archive); err != nil || exit != 0 {
+			t.Errorf("%s: exit code %d, %s: %v", archive, exit, message, err)
+		}
+		if err := os.Remove(filepath.Join(dir, archive)); err != nil {
+			t.Error(err)
+		}
+	}
 	if err := leftovers(dir, command{target: "layout"}, false); err != nil {
 		t.Error(err)
 	}
-	t.Logf("%d writers: %d kills, %d commands ended well, %d failed; %d of %d acknowledged names kept",
-		writers, killed, ended, failed, kept, len(told.names))
+	t.Logf("%d writers: %d kills, %d commands ended well, %d failed; %d of %d acknowledged names kept; %d exports killed between link and rename",
+		writers, killed, ended, failed, kept, len(told.names), staged)
 	if killed == 0 || kept == 0 {
 		t.Error("too little happened to prove anything")
 	}

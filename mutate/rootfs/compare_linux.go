@@ -45,7 +45,7 @@ func (c *comparison) compare(before, now []file) error {
 		case len(now) == 0:
 			order = -1
 		default:
-			order = comparePaths(before[0].path, now[0].path)
+			order = imagefs.ComparePaths(before[0].path, now[0].path)
 		}
 		switch {
 		case order < 0:
@@ -247,7 +247,7 @@ func (c *changes) leave(masks []string) {
 	}
 	c.changed = slices.DeleteFunc(c.changed, c.isMasked)
 	c.removed = slices.DeleteFunc(c.removed, c.isMasked)
-	slices.SortFunc(c.removed, comparePaths)
+	slices.SortFunc(c.removed, imagefs.ComparePaths)
 	last := ""
 	c.removed = slices.DeleteFunc(c.removed, func(name string) bool {
 		if last != "" && strings.HasPrefix(name, last+"/") {

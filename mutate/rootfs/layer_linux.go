@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/imagefs"
 	"github.com/ocilayout/ocilayout/internal/tarx"
 )
 
@@ -54,7 +55,7 @@ func (c *changes) plan(now []file) []member {
 	for name := range chosen {
 		members = append(members, member{path: name})
 	}
-	slices.SortFunc(members, func(a, b member) int { return comparePaths(a.path, b.path) })
+	slices.SortFunc(members, func(a, b member) int { return imagefs.ComparePaths(a.path, b.path) })
 	return members
 }
 
@@ -81,7 +82,7 @@ func (c *changes) chooseLinks(chosen map[string]bool, now []file) {
 // there now hides it.
 func (c *changes) hiddenAnyway(name string, now []file) bool {
 	for above := parent(name); above != ""; above = parent(above) {
-		i, ok := slices.BinarySearchFunc(now, above, func(f file, name string) int { return comparePaths(f.path, name) })
+		i, ok := slices.BinarySearchFunc(now, above, func(f file, name string) int { return imagefs.ComparePaths(f.path, name) })
 		if ok {
 			return !now[i].isDir()
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/imagefs"
 )
 
 // someFiles has paths whose order as text is another one.
@@ -25,7 +26,7 @@ func someFiles() []file {
 
 func TestListComesBack(t *testing.T) {
 	files := someFiles()
-	if !slices.IsSortedFunc(files, func(a, b file) int { return comparePaths(a.path, b.path) }) {
+	if !slices.IsSortedFunc(files, func(a, b file) int { return imagefs.ComparePaths(a.path, b.path) }) {
 		t.Fatal("the files are not in order")
 	}
 	got, err := decodeList(encodeList(files))

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/imagefs"
 	"github.com/ocilayout/ocilayout/internal/tarx"
 )
 
@@ -80,7 +81,7 @@ func decodeList(data []byte) ([]file, error) {
 // follows says whether a path may come after another one.
 func follows(before, name string) bool {
 	clean, err := tarx.MemberName(name)
-	return err == nil && clean == name && comparePaths(before, name) < 0 && !strings.Contains(name, "\x00")
+	return err == nil && clean == name && imagefs.ComparePaths(before, name) < 0 && !strings.Contains(name, "\x00")
 }
 
 type listReader struct {

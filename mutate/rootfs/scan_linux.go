@@ -33,24 +33,6 @@ func (f *file) kind() uint32  { return f.mode & unix.S_IFMT }
 func (f *file) isDir() bool   { return f.kind() == unix.S_IFDIR }
 func (f *file) isPlain() bool { return f.kind() == unix.S_IFREG }
 
-// comparePaths orders paths as a walk finds them: a directory, what is in it, and
-// then what comes after it.
-func comparePaths(a, b string) int {
-	for i := range min(len(a), len(b)) {
-		if a[i] == b[i] {
-			continue
-		}
-		switch {
-		case a[i] == '/':
-			return -1
-		case b[i] == '/':
-			return 1
-		}
-		return int(a[i]) - int(b[i])
-	}
-	return len(a) - len(b)
-}
-
 // A scanner lists all files of a directory tree.
 type scanner struct {
 	rootless bool // directories that can't be read are made so for a moment
@@ -64,7 +46,7 @@ type branch struct {
 	below map[int]*branch
 }
 
-// scan lists dir in the order of comparePaths, several directories at a time.
+// scan lists dir in the order of imagefs.ComparePaths, several directories at a time.
 func (s scanner) scan(ctx context.Context, dir string) ([]file, error) {
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err == unix.EACCES && s.rootless {

@@ -357,7 +357,7 @@ func (reg *Registry) referrers(w http.ResponseWriter, _ *http.Request, name, sub
 	for d, m := range repo.manifests {
 		var has ocispec.Manifest
 		if json.Unmarshal(m.data, &has) == nil && has.Subject != nil && has.Subject.Digest.String() == subject {
-			list.Manifests = append(list.Manifests, ocispec.Descriptor{MediaType: m.mediaType, Digest: digest.Digest(d), Size: int64(len(m.data)), ArtifactType: has.ArtifactType})
+			list.Manifests = append(list.Manifests, ocispec.Descriptor{MediaType: m.mediaType, Digest: digest.Digest(d), Size: int64(len(m.data)), ArtifactType: has.ArtifactType, Annotations: has.Annotations})
 		}
 	}
 	w.Header().Set("Content-Type", ocispec.MediaTypeImageIndex)

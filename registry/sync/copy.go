@@ -1,0 +1,290 @@
+package sync
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	gosync "sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/layout"
+	"github.com/ocilayout/ocilayout/registry"
+)
+
+// copy does the steps that are to be done; one that fails becomes one of ActionFail.
+func (r *runner) copy(ctx context.Context, ob *observer, steps []Step) {
+	loads := map[loadKey][]*Step{}
+	var order []loadKey
+	for i := range steps {
+		if !steps[i].Action.works() {
+			continue
+		}
+		key := newLoadKey(&steps[i])
+		if loads[key] == nil {
+			order = append(order, key)
+		}
+		loads[key] = append(loads[key], &steps[i])
+	}
+	for _, key := range order {
+		for steps := loads[key]; len(steps) > 0; {
+			if r.stopped() || ctx.Err() != nil {
+				skip(steps)
+				break
+			}
+			n := r.pace(ctx, ob, steps)
+			if key.layout == "" {
+				r.toRegistries(ctx, ob, steps[:n])
+			} else {
+				r.toLayout(ctx, ob, key, steps[:n])
+			}
+			steps = steps[n:]
+		}
+	}
+}
+
+// skip leaves steps out that nobody begins any more.
+func skip(steps []*Step) {
+	for _, s := range steps {
+		s.Action, s.Reason = ActionSkip, "not done after a failure"
+	}
+}
+
+// A loadKey is what steps have in common that are done together: a layout that they
+// write to, or "" for registries, from where they read, what goes along, and a limit.
+type loadKey struct {
+	layout, from, along, limited string
+}
+
+func newLoadKey(s *Step) loadKey {
+	e := s.Entry
+	var limited string
+	if e.RateLimit.Min > 0 && s.Source.Layout == "" {
+		limited = fmt.Sprint(s.Source.Host, e.RateLimit)
+	}
+	if s.Target.Layout == "" {
+		return loadKey{limited: limited}
+	}
+	along, _ := json.Marshal([]any{isSet(e.Referrers), isSet(e.DigestTags), e.ReferrerFilters, e.platforms})
+	return loadKey{s.Target.Layout, s.Source.Layout, string(along), limited}
+}
+
+// fail makes a step one that failed.
+func (r *runner) fail(s *Step, err error) {
+	s.fail(err)
+	r.failed = true
+}
+
+// toLayout brings images into one layout.
+func (r *runner) toLayout(ctx context.Context, ob *observer, key loadKey, steps []*Step) {
+	dst, err := layout.Init(ctx, key.layout, r.o.Layout)
+	if err != nil {
+		for _, s := range steps {
+			r.fail(s, err)
+		}
+		return
+	}
+	for _, s := range steps {
+		r.backup(ctx, ob, s)
+	}
+	err = r.bring(ctx, ob, dst, steps)
+	if err != nil && len(steps) > 1 && ctx.Err() == nil && !ofAll(err) {
+		for _, s := range steps {
+			if err := r.bring(ctx, ob, dst, []*Step{s}); err != nil {
+				r.fail(s, err)
+			}
+		}
+	} else if err != nil {
+		for _, s := range steps {
+			r.fail(s, err)
+		}
+	}
+	if err := dst.Close(); err != nil {
+		r.o.warn(err)
+	}
+}
+
+// ofAll says whether an error would be the same for each image alone, after as long a
+// wait.
+func ofAll(err error) bool {
+	return errors.Is(err, registry.ErrUnavailable) || errors.Is(err, registry.ErrRateLimited) || errors.Is(err, content.ErrBusy)
+}
+
+// bring puts images from one kind of source into a layout, all or none.
+func (r *runner) bring(ctx context.Context, ob *observer, dst *layout.Layout, steps []*Step) error {
+	if steps[0].Source.Layout != "" {
+		return r.transfer(ctx, ob, dst, steps)
+	}
+	e := steps[0].Entry
+	wants := make([]registry.Want, len(steps))
+	for i, s := range steps {
+		p := s.Source
+		p.Digest = s.From.wanted()
+		wants[i] = registry.Want{From: p.reference(), Name: s.Target.Name}
+		if s.From.Child == "" {
+			if found := ob.found[s.Source]; found != nil && found.Digest == s.From.Digest {
+				wants[i].Found = found
+			}
+		}
+	}
+	done, err := registry.PullAll(ctx, r.s, wants, dst, registry.PullOptions{
+		Platforms: e.platforms, NoReferrers: e.alone(), Belongings: e.along(),
+		MaxReferrers: len(wants) * registry.DefaultMaxReferrers, MaxReferrerBytes: int64(len(wants)) * registry.DefaultMaxReferrerBytes,
+	})
+	if err == nil {
+		r.report.moved(done.Blobs, done.Bytes, done.Referrers)
+	}
+	return err
+}
+
+// alone says whether nothing that refers to an image goes along.
+func (e *Entry) alone() bool { return !isSet(e.Referrers) && !isSet(e.DigestTags) }
+
+// along is what goes along with an image, if anything does.
+func (e *Entry) along() layout.Belongings {
+	b := layout.Belongings{NoSubjects: !isSet(e.Referrers), NoCosign: !isSet(e.DigestTags)}
+	if len(e.ReferrerFilters) > 0 {
+		b.Which = e.takesReferrer
+	}
+	return b
+}
+
+// takesReferrer says whether a filter takes a referrer.
+func (e *Entry) takesReferrer(d content.Descriptor) bool {
+	return slices.ContainsFunc(e.ReferrerFilters, func(f ReferrerFilter) bool {
+		if f.ArtifactType != "" && f.ArtifactType != d.ArtifactType {
+			return false
+		}
+		for key, value := range f.Annotations {
+			if have, ok := d.Annotations[key]; !ok || value != "" && have != value {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// transfer copies images of a layout to a layout: in one go those that keep their names,
+// each other one by itself.
+func (r *runner) transfer(ctx context.Context, ob *observer, dst *layout.Layout, steps []*Step) error {
+	o := layout.TransferOptions{CopyOptions: layout.CopyOptions{Platforms: steps[0].Entry.platforms}, NoReferrers: steps[0].Entry.alone(), Belongings: steps[0].Entry.along()}
+	var together []layout.Source
+	for _, s := range steps {
+		shelf, err := ob.shelf(ctx, s.Source.Layout)
+		if err != nil {
+			return err
+		}
+		src := layout.Source{Reader: shelf.reader, Ref: layout.Reference{Digest: s.From.wanted()}}
+		if s.Source.Digest == "" && s.From.Child == "" {
+			name, _, err := shelf.find(s.Source)
+			if err != nil {
+				return err
+			}
+			src.Ref.Name = name
+			if key(name) == key(s.Target.Name) {
+				together = append(together, src)
+				continue
+			}
+		}
+		o := o
+		o.Name = s.Target.Name
+		if err := r.transferred(layout.Transfer(ctx, dst, []layout.Source{src}, o)); err != nil {
+			return err
+		}
+	}
+	if len(together) == 0 {
+		return nil
+	}
+	return r.transferred(layout.Transfer(ctx, dst, together, o))
+}
+
+func (r *runner) transferred(done layout.TransferReport, err error) error {
+	if err == nil {
+		r.report.moved(done.Blobs, done.Bytes, done.Referrers)
+	}
+	return err
+}
+
+// toRegistries sends images to registries, several at once.
+func (r *runner) toRegistries(ctx context.Context, ob *observer, steps []*Step) {
+	var mu gosync.Mutex
+	g := errgroup.Group{}
+	g.SetLimit(r.limit)
+	for _, s := range steps {
+		g.Go(func() error {
+			mu.Lock()
+			stop := r.stopped()
+			mu.Unlock()
+			if stop {
+				skip([]*Step{s})
+				return nil
+			}
+			r.backup(ctx, ob, s)
+			from := s.Source
+			from.Digest = s.From.wanted()
+			done, err := r.send(ctx, ob, from, s.Target, registry.PushOptions{Platforms: s.Entry.platforms, NoReferrers: s.Entry.alone(), Belongings: s.Entry.along()})
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				r.fail(s, err)
+				return nil
+			}
+			r.report.moved(done.Blobs, done.Bytes, done.Referrers)
+			return nil
+		})
+	}
+	_ = g.Wait() // which has no error to tell
+}
+
+// send copies one image, by its digest, to a registry.
+func (r *runner) send(ctx context.Context, ob *observer, from, to Point, o registry.PushOptions) (registry.PushReport, error) {
+	if from.Layout == "" {
+		return registry.Copy(ctx, r.s, from.reference(), to.reference(), o)
+	}
+	shelf, err := ob.shelf(ctx, from.Layout)
+	if err != nil {
+		return registry.PushReport{}, err
+	}
+	return registry.Push(ctx, r.s, shelf.reader, from.inLayout(), to.reference(), o)
+}
+
+// backup gives what a target has a second name. That it can't be done is no reason to
+// leave the target as it is: it may be broken.
+func (r *runner) backup(ctx context.Context, ob *observer, s *Step) {
+	if s.Backup == nil {
+		return
+	}
+	old := s.Target
+	old.Digest = s.Have.Digest
+	if err := r.copyAlone(ctx, ob, old, *s.Backup); err != nil {
+		r.o.warn(content.At(s.Target.String(), content.Errorf(content.ErrConflict, "it has no backup: %w", err)))
+	}
+}
+
+// copyAlone copies one image, by its digest, with nothing that refers to it.
+func (r *runner) copyAlone(ctx context.Context, ob *observer, from, to Point) (err error) {
+	if to.Layout == "" {
+		_, err := r.send(ctx, ob, from, to, registry.PushOptions{NoReferrers: true})
+		return err
+	}
+	dst, err := layout.Init(ctx, to.Layout, r.o.Layout)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dst.Close()) }()
+	switch from.Layout {
+	case "":
+		_, err = registry.Pull(ctx, r.s, from.reference(), dst, registry.PullOptions{Name: to.Name, NoReferrers: true})
+	case to.Layout:
+		_, err = dst.TagNames(ctx, from.inLayout(), []string{to.Name}, layout.TagOptions{})
+	default:
+		var shelf *shelf
+		if shelf, err = ob.shelf(ctx, from.Layout); err == nil {
+			_, err = layout.Transfer(ctx, dst, []layout.Source{{Reader: shelf.reader, Ref: from.inLayout()}}, layout.TransferOptions{Name: to.Name, NoReferrers: true})
+		}
+	}
+	return err
+}
