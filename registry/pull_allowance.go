@@ -36,6 +36,18 @@ func (a *allowance) kind(artifactType string) bool {
 	return len(a.types) == 0 || slices.Contains(a.types, artifactType)
 }
 
+// fit drops from a list what it says to be of other types, and what it has twice.
+func (a *allowance) fit(list []content.Descriptor) []content.Descriptor {
+	met := map[content.Digest]bool{}
+	return slices.DeleteFunc(list, func(d content.Descriptor) bool {
+		if met[d.Digest] || d.ArtifactType != "" && !a.kind(d.ArtifactType) {
+			return true
+		}
+		met[d.Digest] = true
+		return false
+	})
+}
+
 // more refuses further referrers if they are too many.
 func (a *allowance) more(n int) error {
 	if n > a.maxCount-a.count {

@@ -41,7 +41,11 @@ type puller struct {
 type reach struct {
 	repo  *Repository
 	roots []content.Digest
-	tags  []string // nil if they were not listed
+
+	probed  bool // whether it has the referrers API is known
+	listed  bool // tags were asked for
+	tags    map[string]bool
+	refused error // why there is no list of them
 }
 
 // A list is what refers to one subject.
@@ -137,8 +141,8 @@ func (p *puller) todo(ctx context.Context, s *Session, wants []Want) ([]task, er
 			p.repos = append(p.repos, repos[repo])
 		}
 		t.repo = repos[repo]
-		if t.repo.tags == nil {
-			t.repo.tags = w.tags
+		if w.tags != nil && !t.repo.listed {
+			t.repo.keep(w.tags)
 		}
 		tasks = append(tasks, t)
 	}
@@ -169,8 +173,10 @@ func (p *puller) take(ctx context.Context, tasks []task, choose func(task, *Foun
 			}
 			kept, roots, names, homes = append(kept, f), append(roots, f.Descriptor), append(names, tasks[i].name), append(homes, tasks[i].repo)
 		}
-		if err := p.narrow(ctx, kept, roots); err != nil {
-			return nil, err
+		if choose == nil { // these are images
+			if err := p.narrow(ctx, kept, roots); err != nil {
+				return nil, err
+			}
 		}
 		for i, d := range roots {
 			homes[i].roots = append(homes[i].roots, d.Digest)
@@ -249,7 +255,11 @@ func (p *puller) bring(ctx context.Context, roots ...content.Descriptor) error {
 	if err := p.fetchAhead(ctx, roots); err != nil {
 		return err
 	}
-	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: p.workers(), Leave: p.late()})
+	movers := p.workers()
+	if movers == workers { // Many images have many small blobs, which cost more time than bytes.
+		movers = min(max(workers, len(roots)), askers)
+	}
+	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: movers, Leave: p.late()})
 	p.report.Add(done)
 	return p.where(err)
 }
