@@ -56,7 +56,7 @@ type list struct {
 
 func newPuller(dst *layout.Layout, o PullOptions) *puller {
 	p := &puller{dst: dst, o: o, batch: dst.Batch(), seen: map[content.Digest]bool{}}
-	p.allowed = newAllowance(o)
+	p.allowed = newAllowance(o.ReferrerTypes, o.MaxReferrers, o.MaxReferrerBytes)
 	p.src = newPullSource(p.batch, dst.Limits())
 	p.report.Changes, p.report.Images = []layout.Change{}, []Pulled{}
 	return p
