@@ -56,7 +56,7 @@ type list struct {
 
 func newPuller(dst *layout.Layout, o PullOptions) *puller {
 	p := &puller{dst: dst, o: o, batch: dst.Batch(), seen: map[content.Digest]bool{}}
-	p.allowed = newAllowance(o)
+	p.allowed = newAllowance(o.ReferrerTypes, o.MaxReferrers, o.MaxReferrerBytes)
 	p.src = newPullSource(p.batch, dst.Limits())
 	p.report.Changes, p.report.Images = []layout.Change{}, []Pulled{}
 	return p
@@ -173,8 +173,10 @@ func (p *puller) take(ctx context.Context, tasks []task, choose func(task, *Foun
 			}
 			kept, roots, names, homes = append(kept, f), append(roots, f.Descriptor), append(names, tasks[i].name), append(homes, tasks[i].repo)
 		}
-		if err := p.narrow(ctx, kept, roots); err != nil {
-			return nil, err
+		if choose == nil { // these are images
+			if err := p.narrow(ctx, kept, roots); err != nil {
+				return nil, err
+			}
 		}
 		for i, d := range roots {
 			homes[i].roots = append(homes[i].roots, d.Digest)
