@@ -532,6 +532,49 @@ sync:
 	}
 }
 
+// TestCheckReferrers: a check tells whether there is anything new that refers to what
+// the target has.
+func TestCheckReferrers(t *testing.T) {
+	w := newWorld(t)
+	l, d := family("x")
+	w.push(l, "app")
+	for _, target := range []string{"ocidir://$DIR/m", "$REG/copy"} {
+		for _, keys := range []string{"referrers: true", "digestTags: true", "referrers: true, digestTags: true", "forceRecursive: true"} {
+			config := fmt.Sprintf("sync: [{source: '$REG/app', target: '%s', type: repository, tags: {allow: [app]}, %s}]", target, keys)
+			w.run(config, sync.Options{})
+			if check := w.run(config, sync.Options{Check: true}); check.Changes() || check.Images[0].Action != sync.ActionKeep {
+				t.Errorf("{%s} to %s: %+v", keys, target, check)
+			}
+		}
+	}
+	newer := build.NewLayout()
+	newer.Tag("app", newer.Image(build.Image{Layers: []build.Layer{{Files: []build.File{build.Text("a", "x")}}}}))
+	newer.Tag("sha256-"+d.Digest.Encoded()+".att", newer.Artifact("a/cosign", nil, []byte("another attestation")))
+	newer.Attach(d, "a/other", []byte("other"))
+	w.push(newer, "app")
+	for _, target := range []string{"ocidir://$DIR/m", "$REG/copy"} {
+		for keys, want := range map[string]sync.Action{
+			"referrers: true": sync.ActionRefresh, "digestTags: true": sync.ActionRefresh, "forceRecursive: true": sync.ActionKeep,
+			"referrers: true, referrerFilters: [{artifactType: a/none}]": sync.ActionKeep,
+		} {
+			config := fmt.Sprintf("sync: [{source: '$REG/app', target: '%s', type: repository, tags: {allow: [app]}, %s}]", target, keys)
+			if check := w.run(config, sync.Options{Check: true}); check.Images[0].Action != want || check.Changes() != (want == sync.ActionRefresh) {
+				t.Errorf("{%s} to %s: %+v", keys, target, check)
+			}
+		}
+	}
+}
+
+// TestSameLayout: a name becomes another one of the same layout.
+func TestSameLayout(t *testing.T) {
+	w := newWorld(t)
+	w.push(siblings(1), "app")
+	w.run("sync: [{source: '$REG/app:v0', target: 'ocidir://$DIR/m:a', type: image}, {source: 'ocidir://$DIR/m:a', target: 'ocidir://$DIR/m:b', type: image}]", sync.Options{})
+	if got := w.names("m"); got != "a b" {
+		t.Errorf("names %s", got)
+	}
+}
+
 // TestRateLimit: while the source lets fewer requests through than ratelimit.min, nothing
 // is read from it.
 func TestRateLimit(t *testing.T) {
