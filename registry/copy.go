@@ -35,7 +35,7 @@ func Copy(ctx context.Context, s *Session, from, to Reference, o CopyOptions) (C
 		o.MountFrom = from.Repository
 	}
 	repo, err := s.OpenToRead(ctx, from)
-	src := &remoteSource{Repository: repo, known: map[content.Digest][]byte{}}
+	src := &fromRepository{Repository: repo, known: map[content.Digest][]byte{}}
 	p := newPusher(src, to.OrLatest(), o)
 	p.within = from.Name() == to.Name()
 	if err != nil {
@@ -47,11 +47,5 @@ func Copy(ctx context.Context, s *Session, from, to Reference, o CopyOptions) (C
 			return p.report, err
 		}
 	}
-	p.report.Digest = d.Digest
-	points, err := p.points(d.Digest)
-	if err != nil {
-		return p.report, err
-	}
-	err = p.run(ctx, s, []target{{d, points}})
-	return p.report, err
+	return p.one(ctx, s, d)
 }

@@ -18,7 +18,7 @@ import (
 func (r *Repository) list(ctx context.Context, subject content.Digest, d content.Descriptor, manifest []byte) error {
 	r.lacks.Store(true)
 	tag := layout.FallbackTag(subject)
-	index, children, err := r.currentList(ctx, tag)
+	_, index, children, err := r.currentList(ctx, tag)
 	if err != nil {
 		return err
 	}
@@ -46,25 +46,25 @@ func (r *Repository) list(ctx context.Context, subject content.Digest, d content
 	return err
 }
 
-// currentList reads the list under a tag, or begins one.
-func (r *Repository) currentList(ctx context.Context, tag string) (*rawjson.Object, []json.RawMessage, error) {
+// currentList reads the list under a tag, or begins one, whose descriptor is the zero one.
+func (r *Repository) currentList(ctx context.Context, tag string) (content.Descriptor, *rawjson.Object, []json.RawMessage, error) {
 	d, data, err := r.manifest(ctx, tag, r.c.o.Limits.Index)
 	if errors.Is(err, content.ErrNotFound) {
-		data = []byte(`{"schemaVersion":2,"mediaType":"` + ocispec.MediaTypeImageIndex + `","manifests":[]}`)
+		d, data = content.Descriptor{}, []byte(`{"schemaVersion":2,"mediaType":"`+ocispec.MediaTypeImageIndex+`","manifests":[]}`)
 	} else if err != nil {
-		return nil, nil, err
+		return d, nil, nil, err
 	} else if d.MediaType != ocispec.MediaTypeImageIndex {
-		return nil, nil, r.at(tag, content.Errorf(content.ErrConflict, "it is not a list of referrers but a %s", d.MediaType))
+		return d, nil, nil, r.at(tag, content.Errorf(content.ErrConflict, "it is not a list of referrers but a %s", d.MediaType))
 	}
 	index, err := rawjson.Parse(data)
 	if err != nil {
-		return nil, nil, r.at(tag, content.Errorf(content.ErrCorrupt, "%w", err))
+		return d, nil, nil, r.at(tag, content.Errorf(content.ErrCorrupt, "%w", err))
 	}
 	var children []json.RawMessage
 	if raw := index.Get("manifests"); raw != nil {
 		if err := json.Unmarshal(raw, &children); err != nil {
-			return nil, nil, r.at(tag, content.Errorf(content.ErrCorrupt, "manifests: %w", err))
+			return d, nil, nil, r.at(tag, content.Errorf(content.ErrCorrupt, "manifests: %w", err))
 		}
 	}
-	return index, children, nil
+	return d, index, children, nil
 }

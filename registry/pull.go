@@ -14,9 +14,11 @@ type PullOptions struct {
 	// with the host, or no name if it is pulled by its digest alone. It is for one image:
 	// of several each Want has its own.
 	Name string
-	// Platforms are the only ones pulled of an index, with their attestations; the
-	// index is kept as it is, and is sparse then. None means all.
+	// Platforms are the only ones pulled of an index, with their attestations; without
+	// Narrow the index is kept as it is, and is sparse then. None means all.
 	Platforms []content.Platform
+	// Narrow makes new indexes that list only what is taken, as in PushOptions.
+	Narrow bool
 	// NoReferrers leaves out what has something pulled as its subject, and what cosign
 	// made for it.
 	NoReferrers bool

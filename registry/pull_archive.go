@@ -70,9 +70,9 @@ func pullArchive(ctx context.Context, s *Session, wants []Want, o ArchiveOptions
 	return report, err
 }
 
-// leave says whether a node is left in the registry until it is asked for: a layer. One
+// late says whether a node is left in the registry until it is asked for: a layer. One
 // that need not be there is looked for at once.
-func (p *puller) leave() func(content.Node) bool {
+func (p *puller) late() func(content.Node) bool {
 	if p.left == nil {
 		return nil
 	}

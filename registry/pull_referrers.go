@@ -43,6 +43,9 @@ func (p *puller) questions(asked map[question]bool) []question {
 	var open []question
 	for _, r := range p.repos {
 		for _, subject := range slices.Sorted(maps.Keys(p.src.below(r.roots, p.seen))) {
+			if p.narrower != nil && p.narrower.Made(subject) != nil {
+				continue // nobody knows of it
+			}
 			if q := (question{r, subject}); !asked[q] {
 				asked[q] = true
 				open = append(open, q)

@@ -32,6 +32,9 @@ type puller struct {
 	allowed *allowance
 	report  PullReport
 	left    map[content.Digest]int64 // sizes of layers that are not fetched; nil if all are
+
+	narrower *layout.Narrower // if indexes are narrowed
+	narrowed []*Repository    // of each of the report's narrowed indexes
 }
 
 // A reach is what was wanted of a repository, and what refers to it.
@@ -87,7 +90,10 @@ func (p *puller) gather(ctx context.Context, s *Session, wants []Want) error {
 	if p.o.NoCosign {
 		return nil
 	}
-	return p.cosigned(ctx)
+	if err := p.cosigned(ctx); err != nil {
+		return err
+	}
+	return p.countLeft(ctx)
 }
 
 // A task is one manifest that is wanted.
@@ -150,6 +156,8 @@ func (p *puller) take(ctx context.Context, tasks []task, choose func(task, *Foun
 		}
 		var roots []content.Descriptor
 		var names []string
+		var kept []*Found
+		var homes []*reach
 		for i, f := range found {
 			p.src.add(f)
 			if choose != nil {
@@ -159,8 +167,13 @@ func (p *puller) take(ctx context.Context, tasks []task, choose func(task, *Foun
 					continue
 				}
 			}
-			roots, names = append(roots, f.Descriptor), append(names, tasks[i].name)
-			tasks[i].repo.roots = append(tasks[i].repo.roots, f.Digest)
+			kept, roots, names, homes = append(kept, f), append(roots, f.Descriptor), append(names, tasks[i].name), append(homes, tasks[i].repo)
+		}
+		if err := p.narrow(ctx, kept, roots); err != nil {
+			return nil, err
+		}
+		for i, d := range roots {
+			homes[i].roots = append(homes[i].roots, d.Digest)
 		}
 		if err := p.bring(ctx, roots...); err != nil {
 			return nil, err
@@ -236,7 +249,7 @@ func (p *puller) bring(ctx context.Context, roots ...content.Descriptor) error {
 	if err := p.fetchAhead(ctx, roots); err != nil {
 		return err
 	}
-	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: p.workers(), Leave: p.leave()})
+	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: p.workers(), Leave: p.late()})
 	p.report.Add(done)
 	return p.where(err)
 }

@@ -12,10 +12,14 @@ import (
 type PushOptions struct {
 	// Tags are further tags of the same repository.
 	Tags []string
-	// Platforms are the only ones pushed of an index, with their attestations. The
-	// index is pushed as it is and lists what is not there, which many registries
-	// refuse. None means all.
+	// Platforms are the only ones pushed of an index, with their attestations. Without
+	// Narrow the index is pushed as it is and lists what is not there, which many
+	// registries refuse. None means all.
 	Platforms []content.Platform
+	// Narrow makes new indexes that list only what is taken, where that is not all: of the
+	// Platforms, and what the source has. They have other digests, and what refers to the
+	// old ones is left out.
+	Narrow bool
 	// NoReferrers leaves out what has something pushed as its subject, and what cosign
 	// made for it.
 	NoReferrers bool
@@ -41,6 +45,8 @@ type PushReport struct {
 	Mounted   int             `json:"mounted"`          // blobs that the registry had
 	Referrers int             `json:"referrers"`        // sent, of the manifests
 	Absent    int             `json:"absent"`           // children of indexes, and foreign layers, left out
+	// Narrowed are the indexes that are new ones there.
+	Narrowed []layout.Narrowing `json:"narrowed,omitempty"`
 }
 
 // Changed says whether anything was, or would be, sent or named.
@@ -65,25 +71,19 @@ func (r PushReport) Changed() bool {
 // one more for each manifest that was there and has referrers in src, and one for each
 // of cosign's tags.
 func Push(ctx context.Context, s *Session, src *layout.Reader, ref layout.Reference, to Reference, o PushOptions) (PushReport, error) {
-	p := newPusher(&layoutSource{Reader: src}, to.OrLatest(), o)
+	p := newPusher(&fromLayout{Reader: src}, to.OrLatest(), o)
 	e, err := src.Lookup(ctx, ref)
 	if err != nil {
 		return p.report, content.At(src.Path(), err)
 	}
-	p.report.Digest = e.Digest
-	points, err := p.points(e.Digest)
-	if err != nil {
-		return p.report, err
-	}
-	err = p.run(ctx, s, []target{{e.Descriptor, points}})
-	return p.report, err
+	return p.one(ctx, s, e.Descriptor)
 }
 
 // PushAll is Push of every image of src that has a name, under the tag in it, to one
 // repository. Two names with the same tag and other content are ErrAmbiguous, and then
 // nothing is sent; to.Tag, to.Digest and o.Tags must be empty.
 func PushAll(ctx context.Context, s *Session, src *layout.Reader, to Reference, o PushOptions) (PushReport, error) {
-	p := newPusher(&layoutSource{Reader: src}, to, o)
+	p := newPusher(&fromLayout{Reader: src}, to, o)
 	if to.Tag != "" || to.Digest != "" || len(o.Tags) > 0 {
 		return p.report, content.Errorf(content.ErrInvalid, "%s: all tags go to a repository, and have their names already", to)
 	}
@@ -91,8 +91,30 @@ func PushAll(ctx context.Context, s *Session, src *layout.Reader, to Reference, 
 	if err != nil {
 		return p.report, content.At(src.Path(), err)
 	}
+	for i := range targets {
+		if targets[i].Descriptor, err = p.narrow(ctx, targets[i].Descriptor); err != nil {
+			return p.report, err
+		}
+	}
 	err = p.run(ctx, s, targets)
 	return p.report, err
+}
+
+// Add adds what another push did. The digest is that of one image, or none.
+func (r *PushReport) Add(more PushReport) {
+	r.Digest = ""
+	if len(r.Changes) == 0 {
+		r.Digest = more.Digest
+	}
+	r.DryRun = more.DryRun
+	r.Changes = append(r.Changes, more.Changes...)
+	r.Narrowed = append(r.Narrowed, more.Narrowed...)
+	r.Manifests += more.Manifests
+	r.Blobs += more.Blobs
+	r.Bytes += more.Bytes
+	r.Mounted += more.Mounted
+	r.Referrers += more.Referrers
+	r.Absent += more.Absent
 }
 
 // A target is a manifest with the points where it goes.

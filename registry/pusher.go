@@ -13,7 +13,7 @@ import (
 
 // A pusher sends images from one source to one repository, whatever the source is.
 type pusher struct {
-	src     source
+	src     origin
 	repo    *Repository
 	to      Reference
 	o       PushOptions
@@ -32,11 +32,25 @@ type node struct {
 	present bool // before anything was sent
 }
 
-func newPusher(src source, to Reference, o PushOptions) *pusher {
+func newPusher(src origin, to Reference, o PushOptions) *pusher {
 	return &pusher{
 		src: src, to: to, o: o, planned: map[content.Digest]int{}, blobs: map[content.Digest]bool{},
 		report: PushReport{DryRun: o.DryRun, Changes: []layout.Change{}},
 	}
+}
+
+// one sends one image to where it goes. Of d no more than the digest need be known.
+func (p *pusher) one(ctx context.Context, s *Session, d content.Descriptor) (_ PushReport, err error) {
+	if d, err = p.narrow(ctx, d); err != nil {
+		return p.report, err
+	}
+	p.report.Digest = d.Digest
+	points, err := p.points(d.Digest)
+	if err != nil {
+		return p.report, err
+	}
+	err = p.run(ctx, s, []target{{d, points}})
+	return p.report, err
 }
 
 // run sends all targets, and what refers to them.
@@ -52,8 +66,11 @@ func (p *pusher) run(ctx context.Context, s *Session, targets []target) (err err
 			return err
 		}
 	}
-	if p.o.NoReferrers || p.within {
+	if p.o.NoReferrers {
 		return nil
+	}
+	if err := p.leave(ctx); err != nil || p.within {
+		return err
 	}
 	return p.belongings(ctx)
 }

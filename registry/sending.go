@@ -49,10 +49,10 @@ func (r *Repository) sendBlob(ctx context.Context, target *url.URL, authorizatio
 		return sourceError{errors.Join(cause, discard(resp))}
 	}
 	if err != nil {
-		return startedError{err}
+		return &startedError{error: err, passes: errors.Is(err, ErrUnavailable)}
 	}
 	if resp.StatusCode != http.StatusCreated {
-		return startedError{refusal(resp)}
+		return notTaken(resp)
 	}
 	return resp.Body.Close()
 }

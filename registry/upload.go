@@ -27,31 +27,43 @@ func (r *Repository) upload(ctx context.Context, src content.Fetcher, d content.
 		if errors.As(err, &outside) {
 			return false, outside.error
 		}
-		if !errors.Is(err, ErrUnavailable) || attempt == maxRetries || ctx.Err() != nil || !isStarted(err) {
+		var started *startedError
+		if err == nil || ctx.Err() != nil || !errors.As(err, &started) || !started.passes || attempt == maxRetries {
 			return mounted, r.at(d.Digest.String(), err)
 		}
 		select {
 		case <-ctx.Done():
 			return false, context.Cause(ctx)
-		case <-time.After(r.c.o.pause() << attempt):
+		case <-time.After(max(r.c.o.pause()<<attempt, started.after)):
 		}
 	}
 }
 
 // A startedError is one of an upload that had begun: the transport does not try it
-// again, since what the registry took of it is unknown.
-type startedError struct{ error }
+// again, since what the registry took of it is unknown. It may pass if the upload begins
+// anew, after a while.
+type startedError struct {
+	error
+	passes bool
+	after  time.Duration
+}
 
-func (e startedError) Unwrap() error { return e.error }
+func (e *startedError) Unwrap() error { return e.error }
 
 // A sourceError is about what is sent, and not about the registry.
 type sourceError struct{ error }
 
 func (e sourceError) Unwrap() error { return e.error }
 
-func isStarted(err error) bool {
-	var started startedError
-	return errors.As(err, &started)
+// notTaken is the error of an upload that ended with this answer.
+func notTaken(resp *http.Response) error {
+	after, _ := retryAfter(resp.Header.Get("Retry-After"))
+	passes := transient(resp, nil) && after <= maxPause
+	err := refusal(resp)
+	if errors.Is(err, content.ErrNotFound) { // not that there is no such blob
+		err, passes = content.Errorf(ErrUnavailable, "the registry forgot the upload: %v", err), true
+	}
+	return &startedError{err, passes, after}
 }
 
 func (r *Repository) tryUpload(ctx context.Context, src content.Fetcher, d content.Descriptor, from string) (bool, error) {

@@ -35,6 +35,7 @@ func pullCommand() *command {
 			&cli.StringFlag{Name: "refs-from", Destination: &f.refsFrom, Usage: "read from `FILE`, or standard input if it is -, which images to bring"},
 			&cli.BoolFlag{Name: "all-tags", Aliases: []string{"a"}, Destination: &f.allTags, Usage: "bring every tag of the repository REGISTRYREF"},
 			list.flag("platform", "take only the image for `PLATFORM` of an index, which is kept as it is and lists what is not there"),
+			&cli.BoolFlag{Name: "narrow", Destination: &o.Narrow, Usage: narrowUsage},
 			&cli.StringFlag{Name: "on-conflict", Value: "overwrite", Destination: &conflict, Usage: policyUsage},
 			&cli.StringFlag{Name: "digest-file", Destination: &f.digestFile, Usage: "write the digest of the one image to `FILE`"},
 		}, append(along.flags(), f.from.flags()...)...),

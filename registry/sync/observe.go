@@ -99,7 +99,7 @@ func (ob *observer) repositories(ctx context.Context, host string) ([]string, er
 	if ob.lock != nil {
 		return ob.lock.repositories(host), nil
 	}
-	return ob.s.Repositories(ctx, host)
+	return registry.Repositories(ctx, ob.s, host)
 }
 
 // repository chooses among the tags of a source.

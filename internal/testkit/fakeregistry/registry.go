@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -25,6 +26,8 @@ type Registry struct {
 	NoReferrers bool
 	// Sparse takes indexes whose children are not there.
 	Sparse bool
+	// NoDelete refuses to delete; TakesAll deletes what a tag points to with the tag.
+	NoDelete, TakesAll bool
 	// User and Password, if set, are asked for by the basic scheme.
 	User, Password string
 	// Fault, if set, may answer a request in place of the registry.
@@ -187,7 +190,7 @@ func (reg *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
 	if path == "_catalog" {
-		reg.catalog(w)
+		reg.catalog(w, r)
 		return
 	}
 	for _, part := range []struct {
@@ -200,18 +203,6 @@ func (reg *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	refuse(w, http.StatusNotFound, "NAME_UNKNOWN")
-}
-
-func (reg *Registry) catalog(w http.ResponseWriter) {
-	names := []string{}
-	for name, r := range reg.repos {
-		if len(r.manifests) > 0 {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string][]string{"repositories": names})
 }
 
 func refuse(w http.ResponseWriter, status int, code string) {
@@ -269,8 +260,17 @@ func (reg *Registry) manifest(w http.ResponseWriter, r *http.Request, name, poin
 		return
 	}
 	m, d := repo.find(point)
+	if r.Method == http.MethodDelete && reg.NoDelete {
+		refuse(w, http.StatusMethodNotAllowed, "UNSUPPORTED")
+		return
+	}
 	if m.data == nil {
 		refuse(w, http.StatusNotFound, "MANIFEST_UNKNOWN")
+		return
+	}
+	if r.Method == http.MethodDelete {
+		reg.remove(repo, point, d)
+		w.WriteHeader(http.StatusAccepted)
 		return
 	}
 	w.Header().Set("Content-Type", m.mediaType)
@@ -279,6 +279,33 @@ func (reg *Registry) manifest(w http.ResponseWriter, r *http.Request, name, poin
 	if r.Method == http.MethodGet {
 		_, _ = w.Write(m.data)
 	}
+}
+
+// remove deletes a tag, or a manifest with its tags.
+func (reg *Registry) remove(repo *repo, point, d string) {
+	if delete(repo.tags, point); point != d && !reg.TakesAll {
+		return
+	}
+	delete(repo.manifests, d)
+	for tag, of := range repo.tags {
+		if of == d {
+			delete(repo.tags, tag)
+		}
+	}
+}
+
+// catalog gives two repositories with each request, so that pages are tested.
+func (reg *Registry) catalog(w http.ResponseWriter, r *http.Request) {
+	names := slices.Sorted(maps.Keys(reg.repos))
+	if last := r.URL.Query().Get("last"); last != "" {
+		names = names[slices.Index(names, last)+1:]
+	}
+	if len(names) > 2 {
+		names = names[:2]
+		w.Header().Set("Link", "</v2/_catalog?n=2&last="+names[1]+`>; rel="next"`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]any{"repositories": names})
 }
 
 // take stores a manifest if all that it needs is there.

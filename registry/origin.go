@@ -10,9 +10,9 @@ import (
 	"github.com/ocilayout/ocilayout/layout"
 )
 
-// A source is where a pusher takes images from: a layout, or another repository. But for
+// An origin is where a pusher takes images from: a layout, or another repository. But for
 // Fetch of blobs it is used by one goroutine.
-type source interface {
+type origin interface {
 	content.Fetcher
 	// Exists says of a manifest whether it is there. Of a blob it may say true unasked:
 	// whoever fetches it is told.
@@ -31,21 +31,21 @@ type source interface {
 	signed(ctx context.Context, subject content.Digest) ([]target, error)
 }
 
-// A layoutSource is a layout. Its lists of referrers are right.
-type layoutSource struct {
+// fromLayout is a layout. Its lists of referrers are right.
+type fromLayout struct {
 	*layout.Reader
 	cosign map[content.Digest][]target
 }
 
-func (l *layoutSource) locate(ctx context.Context, d content.Digest) (content.Descriptor, error) {
+func (l *fromLayout) locate(ctx context.Context, d content.Digest) (content.Descriptor, error) {
 	return l.Locate(ctx, layout.Reference{Digest: d})
 }
 
-func (l *layoutSource) refers(context.Context, content.Descriptor, content.Digest) (bool, error) {
+func (l *fromLayout) refers(context.Context, content.Descriptor, content.Digest) (bool, error) {
 	return true, nil
 }
 
-func (l *layoutSource) signed(ctx context.Context, subject content.Digest) ([]target, error) {
+func (l *fromLayout) signed(ctx context.Context, subject content.Digest) ([]target, error) {
 	if l.cosign == nil {
 		found := map[content.Digest][]target{}
 		err := l.View(ctx, func(x *layout.Index) error {
@@ -67,19 +67,19 @@ func (l *layoutSource) signed(ctx context.Context, subject content.Digest) ([]ta
 	return l.cosign[subject], nil
 }
 
-// A remoteSource is a repository. It keeps the manifests that were read, so that each
+// fromRepository is a repository. It keeps the manifests that were read, so that each
 // is asked for once.
-type remoteSource struct {
+type fromRepository struct {
 	*Repository
 	known  map[content.Digest][]byte
 	cosign map[string][]string // tags, by the FallbackTag of what they are about
 }
 
 // Path is the host with the repository.
-func (r *remoteSource) Path() string { return r.ref.Name() }
+func (r *fromRepository) Path() string { return r.ref.Name() }
 
 // read asks for the manifest at a point.
-func (r *remoteSource) read(ctx context.Context, point string) (content.Descriptor, error) {
+func (r *fromRepository) read(ctx context.Context, point string) (content.Descriptor, error) {
 	d, data, err := r.Manifest(ctx, point)
 	if err == nil {
 		r.known[d.Digest] = data
@@ -87,12 +87,12 @@ func (r *remoteSource) read(ctx context.Context, point string) (content.Descript
 	return d, err
 }
 
-func (r *remoteSource) locate(ctx context.Context, d content.Digest) (content.Descriptor, error) {
+func (r *fromRepository) locate(ctx context.Context, d content.Digest) (content.Descriptor, error) {
 	return r.read(ctx, d.String())
 }
 
 // Fetch opens verified content.
-func (r *remoteSource) Fetch(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
+func (r *fromRepository) Fetch(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
 	if !content.HasEdges(d.MediaType) {
 		return r.Repository.Fetch(ctx, d)
 	}
@@ -105,14 +105,14 @@ func (r *remoteSource) Fetch(ctx context.Context, d content.Descriptor) (io.Read
 }
 
 // Exists asks for no more than what Fetch would say.
-func (r *remoteSource) Exists(context.Context, content.Descriptor) (bool, error) { return true, nil }
+func (r *fromRepository) Exists(context.Context, content.Descriptor) (bool, error) { return true, nil }
 
-func (r *remoteSource) refers(ctx context.Context, d content.Descriptor, subject content.Digest) (bool, error) {
+func (r *fromRepository) refers(ctx context.Context, d content.Descriptor, subject content.Digest) (bool, error) {
 	_, ok, err := r.isReferrer(ctx, r, d, subject)
 	return ok, err
 }
 
-func (r *remoteSource) signed(ctx context.Context, subject content.Digest) (found []target, err error) {
+func (r *fromRepository) signed(ctx context.Context, subject content.Digest) (found []target, err error) {
 	if r.cosign == nil {
 		if r.cosign, err = r.cosignTags(ctx); err != nil {
 			return nil, err
