@@ -156,6 +156,7 @@ func TestConfigErrors(t *testing.T) {
 		{minimal("    select: {sortBy: name}\n"), content.ErrInvalid, "an order means nothing without a limit"},
 		{minimal("    prune: {keep: 3, older: 1d}\n"), content.ErrInvalid, `unknown field "older"`},
 		{minimal("    prune: {by: name}\n"), content.ErrInvalid, "no rule says what goes"},
+		{"sync: [{source: a, target: b, type: repository, prune: {untagged: true}}]", content.ErrUnsupported, "nobody can list"},
 		{minimal("    referrerFilters: [{}]\n"), content.ErrInvalid, "sync.yaml:6:23: a filter has neither"},
 		{"sync: [{source: a, target: 'ocidir://b', type: repo}]", content.ErrInvalid, `sync.yaml:1:48: "repo" is no type`},
 		{"sync: [{source: 'a:1', target: 'ocidir://b', type: repository}]", content.ErrInvalid, `sync.yaml:1:17: "a:1" is one image`},

@@ -565,6 +565,39 @@ func TestCheckReferrers(t *testing.T) {
 	}
 }
 
+// TestPruneRegistry: tags of a registry go by the same rules, cosign's and the lists of
+// referrers stay.
+func TestPruneRegistry(t *testing.T) {
+	w := newWorld(t)
+	w.reg.NoReferrers = true
+	for i, name := range []string{"1.0", "1.1", "1.2"} {
+		l := build.NewLayout()
+		at := build.Clock.Add(time.Duration(-i) * time.Hour)
+		d := l.Image(build.Image{EditConfig: func(c *ocispec.Image) { c.Created = &at }})
+		l.Tag(name, d)
+		l.Attach(d, "a/sbom", []byte(name))
+		w.push(l, "app")
+	}
+	config := "sync: [{name: a, source: '$REG/app', target: '$REG/copy', type: repository, referrers: true, prune: {keep: 2, by: %s}}]"
+	check := w.run(fmt.Sprintf(config, "semver"), sync.Options{Check: true})
+	done := w.run(fmt.Sprintf(config, "semver"), sync.Options{})
+	if len(check.Pruned) != 1 || check.Pruned[0].Target != done.Pruned[0].Target || check.Pruned[0].Reason != done.Pruned[0].Reason || done.Pruned[0].Digest == "" {
+		t.Errorf("check %+v, run %+v", check.Pruned, done.Pruned)
+	}
+	if got := w.reg.Tags("copy"); len(got) != 5 || got[0] != "1.1" || got[1] != "1.2" {
+		t.Errorf("left are %s", got)
+	}
+	done = w.run(fmt.Sprintf(config, "created"), sync.Options{})
+	if got := w.reg.Tags("copy"); len(done.Pruned) != 1 || len(got) != 5 || got[0] != "1.0" || got[1] != "1.1" {
+		t.Errorf("left are %s", got)
+	}
+	w.reg.NoDelete = true
+	report, err := w.try(fmt.Sprintf(config, "semver"), sync.Options{})
+	if err != nil || report.Totals.Failed != 1 || !errors.Is(report.Images[len(report.Images)-1].Err, content.ErrUnsupported) {
+		t.Errorf("a registry that does not delete: %+v, %v", report, err)
+	}
+}
+
 // TestSameLayout: a name becomes another one of the same layout.
 func TestSameLayout(t *testing.T) {
 	w := newWorld(t)
