@@ -201,17 +201,35 @@ func OpenOne(ctx context.Context, f content.Fetcher, desc content.Descriptor, it
 	return r, missing(items[0].Digest, err)
 }
 
+// OpenConfig opens the config of an artifact, which is verified while it is read.
+func OpenConfig(ctx context.Context, f content.Fetcher, desc content.Descriptor, limits content.Limits) (io.ReadCloser, error) {
+	config, err := configOf(ctx, f, desc, limits)
+	if err != nil {
+		return nil, err
+	}
+	r, err := f.Fetch(ctx, config)
+	return r, missing(config.Digest, err)
+}
+
+func configOf(ctx context.Context, f content.Fetcher, desc content.Descriptor, limits content.Limits) (content.Descriptor, error) {
+	m, _, err := content.FetchManifest(ctx, f, desc, limits)
+	if err != nil {
+		return content.Descriptor{}, err
+	}
+	if m.Config == nil {
+		return content.Descriptor{}, content.AtDigest(desc.Digest, content.Errorf(content.ErrNotFound, "the artifact has no config"))
+	}
+	return *m.Config, nil
+}
+
 // SaveConfig writes the config of an artifact to a file, verified and whole. One
 // that is there is ErrAlreadyExists, unless it may be overwritten.
 func SaveConfig(ctx context.Context, f content.Fetcher, desc content.Descriptor, file string, o SaveOptions) error {
-	m, _, err := content.FetchManifest(ctx, f, desc, o.Limits)
+	d, err := configOf(ctx, f, desc, o.Limits)
 	if err != nil {
 		return err
 	}
-	if m.Config == nil {
-		return content.AtDigest(desc.Digest, content.Errorf(content.ErrNotFound, "the artifact has no config"))
-	}
-	config := Item{Descriptor: *m.Config, Title: filepath.Base(file)}
+	config := Item{Descriptor: d, Title: filepath.Base(file)}
 	_, err = Save(ctx, f, []Item{config}, filepath.Dir(file), SaveOptions{Overwrite: o.Overwrite, Limits: o.Limits})
 	return err
 }

@@ -3,12 +3,10 @@ package consumer
 import (
 	"encoding/json"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ocilayout/ocilayout/content"
-	"github.com/ocilayout/ocilayout/internal/rawjson"
 	"github.com/ocilayout/ocilayout/layout"
 )
 
@@ -242,14 +240,13 @@ func (s *selecting) shown(k *Kept) string {
 // indexOf is an index with other children, and all else that it has. Nested indexes
 // were taken apart, so that it holds manifests alone.
 func indexOf(index []byte, children []Child) []byte {
-	raws := make([]string, len(children))
+	raws := make([]json.RawMessage, len(children))
 	for i, c := range children {
-		raws[i] = string(c.Raw)
+		raws[i] = json.RawMessage(c.Raw)
 	}
-	o, err := rawjson.Parse(index)
+	made, err := layout.WithManifests(index, raws)
 	if err != nil { // Look read the same bytes
 		panic(err)
 	}
-	o.Set("manifests", json.RawMessage("["+strings.Join(raws, ",")+"]"))
-	return o.Bytes()
+	return made
 }

@@ -13,6 +13,13 @@ type Fetcher interface {
 	Fetch(ctx context.Context, target Descriptor) (io.ReadCloser, error)
 }
 
+// FetcherFrom is a Fetcher that can begin a blob at an offset. The reader that FetchFrom
+// returns proves nothing: its bytes follow the first offset ones of target, which the
+// caller has and proves with them. That it can't begin there is ErrCorrupt.
+type FetcherFrom interface {
+	FetchFrom(ctx context.Context, target Descriptor, offset int64) (io.ReadCloser, error)
+}
+
 // Pusher writes content. Push reads r to its end, whatever it returns, only as
 // far as needed to decide; it fails, and keeps nothing, unless r's bytes are what
 // expected says. Content that is there already and right is no error.

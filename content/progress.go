@@ -43,7 +43,12 @@ func (silent) Report(Event) {}
 // Track returns r with its reads reported as the work op on name, of total bytes
 // (-1 if unknown). It also ends the stream when ctx is cancelled.
 func Track(ctx context.Context, r io.Reader, op, name string, total int64) io.Reader {
-	return &tracked{ctx: ctx, r: r, to: ProgressFrom(ctx), event: Event{Op: op, Name: name, Total: total}}
+	return TrackFrom(ctx, r, op, name, total, 0)
+}
+
+// TrackFrom is Track of what is left of a stream, of which done bytes came before.
+func TrackFrom(ctx context.Context, r io.Reader, op, name string, total, done int64) io.Reader {
+	return &tracked{ctx: ctx, r: r, to: ProgressFrom(ctx), event: Event{Op: op, Name: name, Total: total, Done: done}}
 }
 
 type tracked struct {

@@ -8,7 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/export"
@@ -175,4 +178,22 @@ func TestDeepIndexes(t *testing.T) {
 	}
 	l.Tag("deep", d)
 	fails(t, roots(t, open(t, l)), export.Options{}, content.ErrRefused)
+}
+
+// TestTwoSizes: two entries of one digest that disagree about its size make no archive,
+// whatever their types are and whichever comes first.
+func TestTwoSizes(t *testing.T) {
+	for _, mediaType := range []string{ocispec.MediaTypeImageManifest, "application/vnd.example.unknown"} {
+		for _, first := range []bool{false, true} {
+			l := build.Hello()
+			wrong := l.Entries[0]
+			wrong.MediaType, wrong.Annotations = mediaType, nil
+			wrong.Size--
+			l.Add(wrong)
+			if first {
+				slices.Reverse(l.Entries)
+			}
+			fails(t, roots(t, open(t, l)), export.Options{}, content.ErrSize)
+		}
+	}
 }

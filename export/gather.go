@@ -176,6 +176,8 @@ func (g *gatherer) take(ctx context.Context, s step, l *loaded) ([]step, error) 
 	n := node{id: s.id, src: s.src, mediaType: s.mediaType}
 	m := l.manifest
 	switch {
+	case g.here(s.id) != nil && g.item(s.id).size != s.size:
+		return nil, g.disagree(s.id, s.size) // in one batch
 	case g.here(s.id) != nil:
 		return nil, nil
 	case l.absent:

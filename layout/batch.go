@@ -34,6 +34,8 @@ type Batch struct {
 	held   map[content.Digest]string // published or relied on: the link that keeps it; "" without links
 	syncs  *errgroup.Group           // fsyncs of large blobs, under way
 	point  *durable.SyncPoint
+
+	partials []string // names of the lease that PushResumable has staged under
 }
 
 // stagedBlob is a proven blob that has no name yet.
@@ -554,8 +556,8 @@ func (b *Batch) restore() (int, error) {
 	return restored, nil
 }
 
-// Close ends the batch: what is staged and not published is dropped, and what it
-// held is held no longer.
+// Close ends the batch: what is staged and not published is dropped, but for what
+// PushResumable can go on with, and what it held is held no longer.
 func (b *Batch) Close() error {
 	b.l.forget(b)
 	b.mu.Lock()
@@ -566,7 +568,9 @@ func (b *Batch) Close() error {
 		b.syncs = nil
 	}
 	for _, blob := range b.staged {
-		errs = append(errs, os.Remove(blob.path))
+		if !leavePartial(blob.path) {
+			errs = append(errs, os.Remove(blob.path))
+		}
 	}
 	for _, link := range b.held {
 		if link != "" {
@@ -575,6 +579,10 @@ func (b *Batch) Close() error {
 	}
 	clear(b.staged)
 	clear(b.held)
+	for _, name := range b.partials {
+		b.l.lease.leave(name)
+	}
+	b.partials = nil
 	if b.point != nil {
 		errs = append(errs, b.point.Close())
 		b.point = nil

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"runtime"
 	"sync"
 
@@ -27,6 +28,9 @@ type CopyOptions struct {
 	// Only are the manifests of indexes that are taken, nested indexes beside them; nil
 	// means all.
 	Only map[content.Digest]bool
+	// Leave chooses nodes that are not copied, though the walk goes on below them; nil
+	// leaves none.
+	Leave func(content.Node) bool
 	// Seen is the set of digests that are not copied again, and grows with what is
 	// visited; nil begins with none. With it several copies bring everything once.
 	Seen map[content.Digest]bool
@@ -45,7 +49,8 @@ type CopyReport struct {
 
 // CopyGraph stages in b everything reachable from the roots in src. Parts that are
 // absent where they may be are reported; any other is ErrMissing. The bytes of src
-// are proven on the way, those in b's layout too. Nothing has a name, nor is it
+// are proven on the way, those in b's layout too; of a src that is a
+// content.FetcherFrom, blobs are pushed as Batch.PushResumable does. Nothing has a name, nor is it
 // durable, before b.Publish; nothing of index.json is touched.
 func CopyGraph(ctx context.Context, b *Batch, src content.Fetcher, roots []content.Descriptor, o CopyOptions) (CopyReport, error) {
 	c := copier{b: b, src: src, o: o}
@@ -56,7 +61,9 @@ func CopyGraph(ctx context.Context, b *Batch, src content.Fetcher, roots []conte
 			c.absent(n.Descriptor)
 			return nil
 		}
-		c.group.Go(func() error { return c.blob(ctx, n) })
+		if o.Leave == nil || !o.Leave(n) {
+			c.group.Go(func() error { return c.blob(ctx, n) })
+		}
 		return nil
 	})
 	// What a worker says is the cause; the walk only saw its context end.
@@ -204,6 +211,18 @@ func (c *copier) push(ctx context.Context, n content.Node) error {
 			return blobError(n.Digest, err)
 		}
 		return errors.Join(c.b.PushFile(ctx, n.Descriptor, f.(diskFile).File), f.Close())
+	}
+	if from, ok := c.src.(content.FetcherFrom); ok {
+		return c.b.PushResumable(ctx, n.Descriptor, func(offset int64) (io.ReadCloser, error) {
+			rc, err := from.FetchFrom(ctx, n.Descriptor, offset)
+			if err != nil {
+				return nil, err
+			}
+			return struct {
+				io.Reader
+				io.Closer
+			}{content.TrackFrom(ctx, rc, "copy", content.Short(n.Digest), n.Size, offset), rc}, nil
+		})
 	}
 	rc, err := c.src.Fetch(ctx, n.Descriptor)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/ocilayout/ocilayout/content"
@@ -45,6 +46,10 @@ type ListOptions struct {
 	// a character, "[a-z]" one of several. It is tried on the name in docker's
 	// long and short form, and on the tag. None lists every name.
 	Match []string
+	// Exclude leaves out names that fit one of these patterns, as they are for Match.
+	Exclude []string
+	// NoDigestTags leaves out fallback and cosign tags that All would list.
+	NoDigestTags bool
 }
 
 // List yields the entries of index.json, in their order. An error ends it; a
@@ -53,7 +58,7 @@ func (r *Reader) List(ctx context.Context, o ListOptions) iter.Seq2[Listing, err
 	return func(yield func(Listing, error) bool) {
 		stopped := false
 		err := r.view(ctx, o.wants, func(x *Index) error {
-			if err := checkPatterns(o.Match); err != nil {
+			if err := checkPatterns(slices.Concat(o.Match, o.Exclude)); err != nil {
 				return err
 			}
 			f, done := r.withReferrers(o.Details)
@@ -100,13 +105,16 @@ func listed(raw []byte, read func() ([]byte, error), brief bool) (Entry, error) 
 }
 
 func (o ListOptions) wants(s Summary, _ []byte) bool {
-	if !o.All && (s.Name == "" || s.Kind == KindFallback || isCosignTag(s.Name)) {
+	switch isDigestTag := s.Kind == KindFallback || isCosignTag(s.Name); {
+	case !o.All && (s.Name == "" || isDigestTag), o.NoDigestTags && isDigestTag:
 		return false
 	}
-	if len(o.Match) == 0 {
-		return true
-	}
-	for _, pattern := range o.Match {
+	return (len(o.Match) == 0 || s.fitsAny(o.Match)) && !s.fitsAny(o.Exclude)
+}
+
+// fitsAny says whether a name of an entry fits one of the patterns.
+func (s Summary) fitsAny(patterns []string) bool {
+	for _, pattern := range patterns {
 		for _, name := range []string{s.Name, s.RefName, FamiliarName(s.Name)} {
 			if name != "" && matchName(pattern, name) {
 				return true

@@ -15,7 +15,8 @@ import (
 // reaches and nobody is using, however young.
 type GCOptions struct {
 	// Grace keeps what was written, linked or renamed within this time, with all it
-	// reaches: tools that hold no lease write blobs before they name them.
+	// reaches: tools that hold no lease write blobs before they name them. Parts of blobs
+	// that a writer who died has left are kept as long, for the next one to go on with.
 	Grace time.Duration
 	// Leftovers removes what other tools staged in the layout and left there: files
 	// called oci-put-blob* or *.tmp, and what is in ingest/. Grace keeps young ones.
@@ -29,7 +30,7 @@ type Collection struct {
 	DryRun      bool             `json:"dryRun"`
 	Removed     Amount           `json:"removed"`     // blobs that nothing reaches
 	KeptByLease Amount           `json:"keptByLease"` // those that a running writer relies on
-	KeptByGrace Amount           `json:"keptByGrace"` // those that are too young
+	KeptByGrace Amount           `json:"keptByGrace"` // those that are too young, and parts of blobs that are
 	Staging     Amount           `json:"staging"`     // files of writers that died; links to blobs take no bytes
 	Leftovers   Amount           `json:"leftovers"`   // files that other tools left
 	Digests     []content.Digest `json:"digests"`     // of the blobs removed, manifests first

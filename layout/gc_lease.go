@@ -143,15 +143,20 @@ func (c *collector) tryLease(staging *os.Root, name string, own bool) (*durable.
 	return nil, true, err
 }
 
-// clearLease removes the directory of a dead writer, the lease last. A new writer that
-// chose the same name meanwhile keeps what it has put there.
+// clearLease removes the directory of a dead writer, the lease last, unless there is a
+// young part of a blob with which a writer could go on. A new writer that chose the same
+// name meanwhile keeps what it has put there.
 func (c *collector) clearLease(staging, dir *os.Root, name string, names []string) error {
+	kept := false
 	for _, file := range names {
 		info, err := dir.Lstat(file)
 		if err != nil || file == "lease" {
 			continue
 		}
-		if info.IsDir() {
+		if isPartial(file, info) && c.young(info) {
+			c.report.KeptByGrace.add(info.Size())
+			kept = true
+		} else if info.IsDir() {
 			if !c.o.DryRun {
 				err = dir.RemoveAll(file) // writers make none
 			}
@@ -162,7 +167,7 @@ func (c *collector) clearLease(staging, dir *os.Root, name string, names []strin
 			return err
 		}
 	}
-	if c.o.DryRun {
+	if c.o.DryRun || kept {
 		return nil
 	}
 	if err := dir.Remove("lease"); err != nil && !errors.Is(err, fs.ErrNotExist) {

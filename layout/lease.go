@@ -21,6 +21,7 @@ import (
 //	writers          held shared by writers where hard links are not possible
 //	staging/ID/      of one writer: blobs staged, and links to those relied on
 //	staging/ID/lease locked while that writer lives
+//	staging/ID/partial-ALG-HEX  the blob of this digest, or what has come of it
 const stateDir = ".ocilayout"
 
 // leaseHolder is a writer's own directory under staging, made at the first write.
@@ -33,6 +34,8 @@ type leaseHolder struct {
 	dir     string // "" until begun
 	lease   *durable.FileLock
 	writers *durable.FileLock
+
+	partials map[string]bool // names in dir that one of the batches has; nil if none ever did
 }
 
 // begin makes the directory, once, and returns it.
@@ -137,13 +140,18 @@ func (h *leaseHolder) withoutLinks(ctx context.Context) error {
 	return err
 }
 
-// end releases the lease and removes the directory with what is left in it.
+// end releases the lease and removes the directory with what is left in it, unless
+// the next writer can go on with some of that.
 func (h *leaseHolder) end() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var errs []error
 	if h.dir != "" {
-		errs = append(errs, os.RemoveAll(h.dir), h.lease.Unlock())
+		kept, err := h.keepPartials()
+		if !kept {
+			err = errors.Join(err, os.RemoveAll(h.dir))
+		}
+		errs = append(errs, err, h.lease.Unlock())
 		h.dir, h.lease = "", nil
 	}
 	if h.writers != nil {

@@ -56,7 +56,7 @@ func (l lookup) one(name string, found []int) (Entry, error) {
 
 // only is what the empty name means.
 func (l lookup) only() (Entry, error) {
-	var images, latest, all []int
+	var images, latest, exact, all []int
 	for i := range l.n {
 		s, ok := l.live(i)
 		if !ok {
@@ -67,6 +67,9 @@ func (l lookup) only() (Entry, error) {
 			continue
 		}
 		images = append(images, i)
+		if s.Name == "latest" {
+			exact = append(exact, i)
+		}
 		if s.RefName == "latest" || strings.HasSuffix(s.Name, ":latest") {
 			latest = append(latest, i)
 		}
@@ -78,6 +81,8 @@ func (l lookup) only() (Entry, error) {
 		return Entry{}, content.Errorf(content.ErrNotFound, "the layout has no image")
 	case len(images) == 1:
 		return l.entry(images[0])
+	case len(exact) > 0: // before the latest of something, as when it is asked for
+		return l.one("latest", exact)
 	case len(latest) == 1:
 		return l.entry(latest[0])
 	}

@@ -10,6 +10,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/ocilayout/ocilayout/content"
@@ -65,7 +66,7 @@ func (r *Reader) checkMarker() error {
 	if errors.Is(err, content.ErrNotFound) {
 		f, indexErr := r.src.index()
 		if indexErr != nil {
-			return content.At(r.path, content.Errorf(content.ErrUnsupported, "not an OCI layout: it has neither oci-layout nor index.json"))
+			return content.At(r.path, content.Errorf(content.ErrUnsupported, "not an OCI layout: it has neither oci-layout nor index.json%s", r.instead()))
 		}
 		_ = f.Close() // only read
 		r.o.Warn(content.At(filepath.Join(r.path, "oci-layout"), content.Errorf(content.ErrNotFound, "is missing; reading the layout all the same")))
@@ -84,6 +85,17 @@ func (r *Reader) checkMarker() error {
 		return content.At(filepath.Join(r.path, "oci-layout"), content.Errorf(content.ErrUnsupported, "layout version is %q, want 1.0.0", marker.Version))
 	}
 	return nil
+}
+
+// instead says what an archive that is no layout is, if that is clear.
+func (r *Reader) instead() string {
+	if !r.archive {
+		return ""
+	}
+	if _, err := r.ReadFile("manifest.json", 0); errors.Is(err, content.ErrNotFound) {
+		return ""
+	}
+	return ", but docker's manifest.json: import it"
 }
 
 // readMarker reads oci-layout, which skopeo and regctl write in place each time that
@@ -216,10 +228,41 @@ func (r *Reader) Lookup(ctx context.Context, ref Reference) (Entry, error) {
 		found, err = pick(ref, x.Resolve, x.ByDigest)
 		return err
 	})
+	if errors.Is(err, content.ErrNotFound) && ref.Name != "" && ref.Digest == "" {
+		return found, content.At(r.path, r.notCalled(ctx, ref.Name))
+	}
 	if err == nil && found.Digest == "" {
 		found.Descriptor, err = r.describeBlob(ctx, ref.Digest)
 	}
 	return found, content.At(r.path, err)
+}
+
+// notCalled says that no entry has a name, and which names there are, a bounded
+// number of them.
+func (r *Reader) notCalled(ctx context.Context, name string) error {
+	const most = 10
+	var names []string
+	err := r.View(ctx, func(x *Index) error {
+		named := func(s Summary) bool { return s.Name != "" && s.Kind != KindFallback && !isCosignTag(s.Name) }
+		for e, err := range x.EntriesIf(named) {
+			if err != nil {
+				return err
+			}
+			if len(names) == most {
+				names = append(names, "...")
+				return nil
+			}
+			names = append(names, e.Name())
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case len(names) == 0:
+		return content.Errorf(content.ErrNotFound, "no entry is called %q, nor has any a name", name)
+	}
+	return content.Errorf(content.ErrNotFound, "no entry is called %q, only %s", name, strings.Join(names, ", "))
 }
 
 // filter wants the entries that pick may look at.

@@ -341,15 +341,15 @@ func (j *judge) acceptLegacy(ref catalog.Ref, m content.Manifest, origin Origin)
 		return
 	}
 	d := asReferrer(ref.Descriptor(), m)
-	if t := typeOfContent(m); t != "" {
+	if t := TypeOfContent(m); t != "" {
 		d.ArtifactType = t
 	}
 	j.found[ref.Digest] = Referrer{d, origin, j.subject}
 }
 
-// typeOfContent says what is in a manifest of cosign's or BuildKit's: the type of
+// TypeOfContent says what is in a manifest of cosign's or BuildKit's: the type of
 // predicate of an attestation, else its first layer's media type.
-func typeOfContent(m content.Manifest) string {
+func TypeOfContent(m content.Manifest) string {
 	if len(m.Layers) == 0 {
 		return ""
 	}

@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -26,10 +27,26 @@ func openTar(path string, limits content.Limits) (tarSource, error) {
 	}
 	t, err := tarfs.New(f, info.Size(), tarfs.Limits{MaxMembers: limits.Members})
 	if err != nil {
+		if errors.Is(err, content.ErrUnsupported) && compressed(f) {
+			err = content.Errorf(content.ErrUnsupported, "is compressed, and can't be read in place: import it, or decompress it")
+		}
 		_ = f.Close() // only read
 		return tarSource{}, content.At(path, err)
 	}
 	return tarSource{f, t}, nil
+}
+
+// compressed says whether a file begins as gzip, zstd, xz and bzip2 do, for a
+// clearer error alone.
+func compressed(f io.ReaderAt) bool {
+	var head [6]byte
+	n, _ := f.ReadAt(head[:], 0) // what is too short has no magic number
+	for _, magic := range []string{"\x1f\x8b", "\x28\xb5\x2f\xfd", "\xfd7zXZ\x00", "BZh"} {
+		if strings.HasPrefix(string(head[:n]), magic) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s tarSource) close() error { return s.f.Close() }

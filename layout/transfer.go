@@ -27,6 +27,10 @@ type TransferOptions struct {
 	// NoReferrers leaves out what has something else as its subject, and the
 	// entries that cosign made, unless it is what a Source asks for.
 	NoReferrers bool
+	// Narrow makes new indexes that list only what is taken, where that is not all: of the
+	// Platforms, and what the source has. They have other digests, and what refers to the
+	// old ones is left out.
+	Narrow bool
 	// Policy says what becomes of names that other content has.
 	Policy Policy
 }
@@ -35,6 +39,8 @@ type TransferOptions struct {
 type TransferReport struct {
 	Changes   []Change `json:"changes"`
 	Referrers int      `json:"referrers"` // that came along with what they refer to
+	// Narrowed are the indexes that are new ones here.
+	Narrowed []Narrowing `json:"narrowed,omitempty"`
 	CopyReport
 }
 
@@ -42,7 +48,8 @@ type TransferReport struct {
 // them in one transaction once their content is durable. Entries keep the bytes
 // that they have in the source's index.json, unless one is renamed. Lists of
 // referrers become one with those of the destination. Of a whole source, fields of
-// index.json that the destination lacks come along. If it fails, the names in dst
+// index.json that the destination lacks come along. A platform for which an image
+// that a Source asks for has nothing is ErrNotFound. If it fails, the names in dst
 // are as before.
 func Transfer(ctx context.Context, dst *Layout, sources []Source, o TransferOptions) (report TransferReport, err error) {
 	t := transfer{dst: dst, o: o, batch: dst.Batch()}
@@ -79,17 +86,64 @@ type transfer struct {
 
 // gather stages what one source gives, and notes its entries.
 func (t *transfer) gather(ctx context.Context, src Source) error {
-	if src.whole() {
+	switch {
+	case src.whole() && t.o.Narrow:
+		images, err := t.imagesOf(ctx, src)
+		if err != nil {
+			return err
+		}
+		return t.gatherImages(ctx, src, images)
+	case src.whole():
 		return t.gatherAll(ctx, src)
 	}
 	e, err := src.Lookup(ctx, src.Ref)
 	if err != nil {
 		return err
 	}
-	t.images = append(t.images, len(t.entries))
-	t.entries = append(t.entries, e)
+	if err := t.platforms(ctx, src, e.Descriptor); err != nil {
+		return err
+	}
+	return t.gatherImages(ctx, src, []Entry{e})
+}
+
+// imagesOf lists the entries of a source that belong to no other.
+func (t *transfer) imagesOf(ctx context.Context, src Source) (images []Entry, err error) {
+	referrers, err := src.ReferrerMap(ctx)
+	if err != nil {
+		return nil, err
+	}
+	isReferrer := referrers.all()
+	err = src.View(ctx, func(x *Index) error {
+		t.fields = append(t.fields, x.foreignFields()...)
+		for e, err := range x.Entries() {
+			if err != nil {
+				return err
+			}
+			if e.Kind() != KindFallback && !e.IsCosignTag() && !isReferrer[e.Digest] {
+				images = append(images, e)
+			}
+		}
+		return nil
+	})
+	return images, err
+}
+
+// gatherImages stages images and what belongs to them, and notes their entries.
+func (t *transfer) gatherImages(ctx context.Context, src Source, images []Entry) error {
+	n := NewNarrower(src.Reader, t.o.Platforms, src.Limits())
+	var roots []content.Descriptor
+	first := len(t.report.Narrowed)
+	for _, e := range images {
+		var err error
+		if e, err = t.narrow(ctx, n, e); err != nil {
+			return err
+		}
+		t.images = append(t.images, len(t.entries))
+		t.entries = append(t.entries, e)
+		roots = append(roots, e.Descriptor)
+	}
 	seen := map[content.Digest]bool{}
-	if err := t.copyGraph(ctx, src, []content.Descriptor{e.Descriptor}, seen); err != nil || t.o.NoReferrers {
+	if err := t.copyGraph(ctx, n, roots, seen); err != nil || t.o.NoReferrers {
 		return err
 	}
 	cosign, err := cosignEntries(ctx, src.Reader)
@@ -98,6 +152,14 @@ func (t *transfer) gather(ctx context.Context, src Source) error {
 	}
 	a := src.asker()
 	defer a.close()
+	for i := range t.report.Narrowed[first:] {
+		it := &t.report.Narrowed[first+i]
+		left, err := a.bound(ctx, it.Old)
+		if err != nil {
+			return err
+		}
+		it.Left = len(left) + len(cosign[it.Old])
+	}
 	// What refers to an image may itself be referred to, and so on.
 	done := map[content.Digest]bool{}
 	for {
@@ -108,10 +170,29 @@ func (t *transfer) gather(ctx context.Context, src Source) error {
 		if len(roots) == 0 {
 			return nil
 		}
-		if err := t.copyGraph(ctx, src, roots, seen); err != nil {
+		if err := t.copyGraph(ctx, src.Reader, roots, seen); err != nil {
 			return err
 		}
 	}
+}
+
+// platforms is ErrNotFound if an image has nothing for a platform that is asked for.
+// An artifact is for all.
+func (t *transfer) platforms(ctx context.Context, src Source, d content.Descriptor) error {
+	if len(t.o.Platforms) == 0 {
+		return nil
+	}
+	if !content.IsIndex(d.MediaType) {
+		if p, err := content.PlatformOf(ctx, src.Reader, d, src.Limits()); err != nil || p == nil {
+			return err
+		}
+	}
+	for _, want := range t.o.Platforms {
+		if _, err := content.SelectPlatform(ctx, src.Reader, d, want, src.Limits()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // gatherAll stages every entry, each as it is.
@@ -146,15 +227,37 @@ func (t *transfer) gatherAll(ctx context.Context, src Source) error {
 	if !t.o.NoReferrers {
 		t.report.Referrers += len(isReferrer)
 	}
-	return t.copyGraph(ctx, src, roots, map[content.Digest]bool{})
+	return t.copyGraph(ctx, src.Reader, roots, map[content.Digest]bool{})
 }
 
-func (t *transfer) copyGraph(ctx context.Context, src Source, roots []content.Descriptor, seen map[content.Digest]bool) error {
+// narrow makes an entry point to a new index, if that is asked for and lists less.
+func (t *transfer) narrow(ctx context.Context, n *Narrower, e Entry) (Entry, error) {
+	if !t.o.Narrow {
+		return e, nil
+	}
+	d, news, err := n.Narrow(ctx, e.Descriptor)
+	t.report.Narrowed = append(t.report.Narrowed, news...)
+	if err != nil || d.Digest == e.Digest {
+		return e, content.At(e.Name(), err)
+	}
+	d.Platform, d.ArtifactType = e.Platform, e.ArtifactType
+	return e.WithContent(d), nil
+}
+
+func (t *transfer) copyGraph(ctx context.Context, src content.Fetcher, roots []content.Descriptor, seen map[content.Digest]bool) error {
 	o := t.o.CopyOptions
 	o.Seen = seen
-	report, err := CopyGraph(ctx, t.batch, src.Reader, roots, o)
+	report, err := CopyGraph(ctx, t.batch, src, roots, o)
 	t.report.Add(report)
 	return err
+}
+
+// Join adds what another transfer did.
+func (r *TransferReport) Join(more TransferReport) {
+	r.Changes = append(r.Changes, more.Changes...)
+	r.Narrowed = append(r.Narrowed, more.Narrowed...)
+	r.Referrers += more.Referrers
+	r.Add(more.CopyReport)
 }
 
 // Add adds what another copy did.

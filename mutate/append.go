@@ -34,6 +34,14 @@ func (a Append) Image(ctx context.Context, im *Image) error {
 	return nil
 }
 
+func (a Append) platforms() []content.Platform {
+	var all []content.Platform
+	for _, l := range a.Layers {
+		all = append(all, l.platforms()...)
+	}
+	return all
+}
+
 // Index corrects what an index says of the base of its images.
 func (a Append) Index(_ context.Context, ix *Index) error {
 	if a.Record {
@@ -44,8 +52,11 @@ func (a Append) Index(_ context.Context, ix *Index) error {
 
 // ParseLayer reads a layer as [ParseLayerAdd] does, or as the path of a tar or of a
 // directory. A path that begins like one of the former, such as tar=x, is said with
-// "./" in front.
+// "./" in front. "-" is Tar "-", which the caller puts a file in the place of.
 func ParseLayer(s string) (LayerAdd, error) {
+	if s == "-" {
+		return LayerAdd{Tar: s}, nil
+	}
 	if key, _, ok := strings.Cut(s, "="); ok && isLayerPart(key) {
 		return ParseLayerAdd(s)
 	}

@@ -35,7 +35,7 @@ func Apply(ctx context.Context, b *layout.Batch, root layout.Entry, edits []Edit
 		return nil, err
 	}
 	for _, e := range edits {
-		for _, p := range e.On.Platforms {
+		for _, p := range e.platforms() {
 			if !tree.has(p) {
 				job.Warn("no image is for %s, so an edit did nothing there", content.FormatPlatform(p))
 			}
@@ -51,6 +51,14 @@ func Apply(ctx context.Context, b *layout.Batch, root layout.Entry, edits []Edit
 		return nil, err
 	}
 	return job.report(tree)
+}
+
+// platforms are those to which the selector limits the edit, and its own layers.
+func (e Edit) platforms() []content.Platform {
+	if limited, ok := e.Change.(interface{ platforms() []content.Platform }); ok {
+		return slices.Concat(e.On.Platforms, limited.platforms())
+	}
+	return e.On.Platforms
 }
 
 // edit runs one edit on the images below c, and then on the indexes above them.

@@ -21,7 +21,7 @@ func TestAnnotations(t *testing.T) {
 		{"new", ``, `{"a.b":"c=d,e"}`, []string{"annotation a.b=c=d,e"}},
 		{"in place", `,"annotations":{"a":"\u0031", "b":"2"}`, `{"a":"\u0031","b":"3"}`, []string{"annotation b=3", "annotation a=1"}},
 		{"goes", `,"annotations":{"a":"1","b":"2"}`, `{"a":"1"}`, []string{"annotation b="}},
-		{"the last goes", `,"annotations":{"a":"1"}`, ``, []string{"annotation a"}},
+		{"the last goes", `,"annotations":{"a":"1"}`, ``, []string{"annotation a="}},
 		{"all go", `,"annotations":{"a":"1","b":"2"}`, ``, []string{"clear annotation"}},
 		{"for all", ``, `{"a":"1"}`, []string{"annotation [*]a=1"}},
 		{"for another platform", `,"annotations":{"a":"1"}`, `{"a":"1"}`, []string{"annotation [linux/arm64]a=2"}},

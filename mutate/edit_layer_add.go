@@ -70,6 +70,13 @@ func (c LayerAdd) Image(ctx context.Context, im *Image) error {
 	return nil
 }
 
+func (c LayerAdd) platforms() []content.Platform {
+	if c.Platform == nil {
+		return nil
+	}
+	return []content.Platform{*c.Platform}
+}
+
 // layer makes the layer, as it is before Dest, Owner and Mode.
 func (c LayerAdd) layer(ctx context.Context, im *Image) (*Layer, error) {
 	mediaType := c.MediaType
@@ -362,7 +369,7 @@ func (c LayerAdd) check() error {
 }
 
 func layerAddFlags() []Flag {
-	return []Flag{{Name: "layer-add", Usage: "put a layer on top, as `SPEC` says: tar=FILE or dir=DIR, with dest=/PATH, owner=UID:GID, mode=M, platform=P, media-type=T; or digest=D,diff-id=D,media-type=T of one in the layout",
+	return []Flag{{Name: "layer-add", Usage: "put a layer on top, as `SPEC` says: tar=FILE (- is standard input) or dir=DIR, with dest=/PATH, owner=UID:GID, mode=M, platform=P, media-type=T; or digest=D,diff-id=D,media-type=T of one in the layout",
 		Parse: selected(func(value string, _ FlagEnv) (Change, error) {
 			return ParseLayerAdd(value)
 		})}}

@@ -36,8 +36,9 @@ func (x *indexMaker) takeAll(ctx context.Context, sources []layout.Source) error
 			return content.At(src.Path(), err)
 		}
 	}
-	if have, missing := lackedPlatform(x.members, x.o.Platforms); missing != "" {
-		return content.Errorf(content.ErrNotFound, "no source has an image for %s, only for: %s", missing, have)
+	// Those for other platforms were not taken, so what there is can't be listed.
+	if _, missing := lackedPlatform(x.members, x.o.Platforms); missing != "" {
+		return content.Errorf(content.ErrNotFound, "no source has an image for %s", missing)
 	}
 	return nil
 }

@@ -117,7 +117,7 @@ func (s *Squash) layers(ctx context.Context, im *Image) (first, last int, err er
 		return len(b.im.Layers) + 1, len(im.Layers), nil
 	}
 	if n := max(s.First, s.Last); n > len(im.Layers) {
-		return 0, 0, content.Errorf(content.ErrInvalid, "has %d layers and no layer %d", len(im.Layers), n)
+		return 0, 0, content.Errorf(content.ErrNotFound, "has %d layers and no layer %d", len(im.Layers), n)
 	}
 	return first, last, nil
 }

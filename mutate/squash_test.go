@@ -242,8 +242,8 @@ func TestSquashRefuses(t *testing.T) {
 		is     error
 		text   string
 	}{
-		{&mutate.Squash{First: 5}, content.ErrInvalid, "has 4 layers and no layer 5"},
-		{&mutate.Squash{First: 1, Last: 9}, content.ErrInvalid, "no layer 9"},
+		{&mutate.Squash{First: 5}, content.ErrNotFound, "has 4 layers and no layer 5"},
+		{&mutate.Squash{First: 1, Last: 9}, content.ErrNotFound, "no layer 9"},
 		{&mutate.Squash{AboveBase: true, Find: finder(dst)}, content.ErrRefused, "layer 1 is sha256:"},
 	} {
 		_, err := tryApply(t, dst, mutate.Edit{Change: tt.change})

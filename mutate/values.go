@@ -199,14 +199,17 @@ func checkText(s string) error {
 	return nil
 }
 
-// cutPair reads KEY=VALUE. Without "=" the value is empty, which deletes.
+// cutPair reads KEY=VALUE. An empty value deletes; one that is left out does not, since
+// who leaves it out may think of the value in the environment.
 func cutPair(s string) (key, value string, err error) {
-	key, value, _ = strings.Cut(s, "=")
+	key, value, given := strings.Cut(s, "=")
 	switch {
 	case key == "":
 		return "", "", content.Errorf(content.ErrInvalid, "%q: want KEY=VALUE", s)
 	case strings.HasPrefix(key, "["):
 		return "", "", content.Errorf(content.ErrInvalid, "%q: the brackets hold neither * nor platforms", s)
+	case !given:
+		return "", "", content.Errorf(content.ErrInvalid, "%q: want K=V, or K= to delete", s)
 	}
 	return key, value, checkText(s)
 }

@@ -14,10 +14,10 @@ import (
 	"github.com/ocilayout/ocilayout/content"
 )
 
-// credential finds what the user is called at ref: by the options, else in the first
-// file that knows the repository, one above it, or the registry.
-func (o Options) credential(ref Reference) auth.CredentialFunc {
-	want := apiHost(ref.Host)
+// credential finds what the user is called at ref, whose API is at the address want: by
+// the options, else in the first file that knows the repository, one above it, or the
+// registry.
+func (o Options) credential(ref Reference, want string) auth.CredentialFunc {
 	return func(ctx context.Context, host string) (auth.Credential, error) {
 		if host != want {
 			return auth.EmptyCredential, nil
@@ -106,11 +106,11 @@ func Login(ctx context.Context, host string, o Options) (path string, err error)
 	if err != nil {
 		return "", err
 	}
-	l, err := newLine(ctx, host, o.withDefaults())
+	repo, err := NewSession(o, nil).Open(ctx, Reference{Host: host})
 	if err != nil {
 		return "", err
 	}
-	if err := l.client(o.credential(Reference{Host: host})).ping(ctx); err != nil {
+	if err := repo.c.ping(ctx); err != nil {
 		return "", content.At(host, err)
 	}
 	cred := auth.Credential{Username: o.Username, Password: o.Password}

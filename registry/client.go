@@ -6,14 +6,16 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"sync"
 	"time"
 
 	"oras.land/oras-go/v2/registry/remote/auth"
 
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/registry/internal/hosts"
 )
 
-// workers is how many blobs are moved at once.
+// workers is how many blobs are moved at once, if nothing says fewer.
 const workers = 4
 
 // Options say how registries are spoken to. The zero value is right for most: TLS
@@ -33,6 +35,23 @@ type Options struct {
 	// Resolve says where "HOST:PORT", in lower case, is, in place of the name service
 	// and of a proxy: see ParseResolve. The name stays as it is in requests and for TLS.
 	Resolve map[string]netip.Addr
+	// Address is the HOST[:PORT] at which the API answers, "" if that is the host.
+	// Credentials and certificates are looked for under the host all the same.
+	Address string
+	// PathPrefix stands in front of the names of repositories there.
+	PathPrefix string
+	// Mirrors are hosts to be asked before this one for what is read, in this order,
+	// with their own options and credentials; if not nil, mirrors that files name are not.
+	Mirrors []string
+	// HostsDir and RegistriesConf name a directory as containerd's certs.d, and a file as
+	// containers' registries.conf, with mirrors and certificates of hosts. If both are
+	// "", those of this machine and user are read; either one alone leaves the others out.
+	HostsDir, RegistriesConf string
+	// RequestsPerSecond is the most requests in a second to the host; 0 is no limit.
+	RequestsPerSecond float64
+	// Concurrent is the most requests to the host that wait for an answer at one time,
+	// and the most blobs that are moved at one time; 0 is no limit.
+	Concurrent int
 	// AuthFile is the one file in which credentials are looked for, and stored by
 	// Login. "" means the environment's REGISTRY_AUTH_FILE, or else docker's
 	// config.json and then podman's auth.json.
@@ -60,6 +79,14 @@ func (o Options) pause() time.Duration {
 	return o.Pause
 }
 
+// workers is how many blobs are moved at once.
+func (o Options) workers() int {
+	if o.Concurrent > 0 {
+		return min(o.Concurrent, workers)
+	}
+	return workers
+}
+
 func (o Options) withDefaults() Options {
 	o.Limits = o.Limits.WithDefaults()
 	if o.Stall == 0 {
@@ -74,18 +101,24 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// plain says whether host is spoken to without TLS.
-func (o Options) plain(host string) bool {
-	if o.PlainHTTP {
-		return true
-	}
-	return isLoopback(host) && !o.TLS && !o.Insecure && o.CAFile == "" && o.CertFile == ""
+// secure says whether o asks for TLS, one way or another.
+func (o Options) secure() bool { return o.TLS || o.Insecure || o.CAFile != "" || o.CertFile != "" }
+
+// knowsScheme says whether an endpoint's scheme is given. It is not where a file says
+// that any certificate will do, and plain HTTP too.
+func (o Options) knowsScheme(e hosts.Endpoint) bool {
+	return o.PlainHTTP || o.secure() || e.Scheme != "" || !e.MayPlain
 }
 
-// base is the address of the registry called host.
-func (o Options) base(host string) url.URL {
-	u := url.URL{Scheme: "https", Host: apiHost(host)}
-	if o.plain(host) {
+// base is the address of an endpoint's API: by plain HTTP if o says so, or if the file
+// does or the address is a loopback one and nothing asks for TLS.
+func (o Options) base(e hosts.Endpoint) url.URL {
+	u := url.URL{Scheme: "https", Host: apiHost(e.Host), Path: e.Path}
+	if o.Address != "" {
+		u.Host = o.Address
+	}
+	secure := o.secure() || e.Scheme == "https" || len(e.CA) > 0 || len(e.Client) > 0
+	if o.PlainHTTP || e.Scheme == "http" && !o.secure() || isLoopback(u.Host) && !secure {
 		u.Scheme = "http"
 	}
 	return u
@@ -93,38 +126,21 @@ func (o Options) base(host string) url.URL {
 
 // client speaks to one registry, as one user.
 type client struct {
-	o    Options
-	host string // as the user names it
-	base url.URL
+	*line
 	auth *auth.Client
-}
-
-// newLine makes ready to reach a host. It sends nothing, but asks for its address.
-func newLine(ctx context.Context, host string, o Options) (*line, error) {
-	if o.PlainHTTP && (o.TLS || o.Insecure || o.CAFile != "" || o.CertFile != "") {
-		return nil, content.Errorf(content.ErrInvalid, "plain HTTP and options of TLS exclude each other")
-	}
-	hc, err := o.httpClient()
-	if err != nil {
-		return nil, err
-	}
-	if o.Insecure {
-		o.Warn(content.At(host, content.Errorf(content.ErrRefused, "its certificate is NOT CHECKED: anyone on the way can read and change what is sent")))
-	}
-	return &line{o, host, hc, o.realmBlocks(ctx, host)}, nil
+	once sync.Once // the list of where tokens do not come from
 }
 
 // realmBlocks lists the addresses at which the token service of a registry may not
 // be: private ones if the registry itself is public. Names are looked up.
-func (o Options) realmBlocks(ctx context.Context, registry string) []netip.Prefix {
-	base := o.base(registry)
+func (o Options) realmBlocks(ctx context.Context, base *url.URL) []netip.Prefix {
 	host := base.Hostname()
 	if isLoopback(host) {
 		return []netip.Prefix{}
 	}
 	inside := auth.PrivateRealmPrefixes()
 	addrs := []netip.Addr{}
-	if ip, ok := o.Resolve[hostPort(&base)]; ok {
+	if ip, ok := o.Resolve[hostPort(base)]; ok {
 		addrs = append(addrs, ip)
 	} else if ip, err := netip.ParseAddr(host); err == nil {
 		addrs = append(addrs, ip)
@@ -155,8 +171,11 @@ func (c *client) do(req *http.Request) (*http.Response, error) {
 
 // url makes the address of path below the API's root.
 func (c *client) url(path string) *url.URL {
-	u := c.base
-	u.Path = "/v2/" + path
+	u := c.root()
+	u.Path += "/" + path
+	if c.namespace != "" {
+		u.RawQuery = url.Values{"ns": {c.namespace}}.Encode()
+	}
 	return &u
 }
 

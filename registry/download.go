@@ -84,6 +84,9 @@ func (d *download) begin(resp *http.Response) error {
 			_ = resp.Body.Close()
 			return content.Errorf(content.ErrCorrupt, "the registry sends the part %q, wanted is what begins at %d", got, d.offset)
 		}
+	case http.StatusRequestedRangeNotSatisfiable:
+		_ = resp.Body.Close()
+		return content.Errorf(content.ErrCorrupt, "the registry has nothing at %d", d.offset)
 	default:
 		return refusal(resp)
 	}

@@ -41,7 +41,7 @@ func refusal(resp *http.Response) error {
 		Errors []struct{ Code, Message string }
 	}
 	if json.Unmarshal(data, &body) == nil && len(body.Errors) > 0 {
-		text += ": " + strings.TrimSpace(body.Errors[0].Code+" "+body.Errors[0].Message)
+		text += ": " + strings.Join(strings.Fields(body.Errors[0].Code+" "+body.Errors[0].Message), " ") // on one line
 	}
 	return ofStatus(resp.StatusCode, text)
 }

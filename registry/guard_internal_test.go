@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ func TestGuard(t *testing.T) {
 		}
 		req.Header.Set(test.header, test.value)
 		s := &sent{}
-		resp, err := guard{s}.RoundTrip(req)
+		resp, err := guard{s, func() {}}.RoundTrip(req)
 		if err == nil {
 			_ = resp.Body.Close()
 		}
@@ -55,7 +56,7 @@ func TestRealmBlocks(t *testing.T) {
 	inside := netip.MustParsePrefix("10.0.0.0/8")
 	local := netip.MustParsePrefix("127.0.0.0/8")
 	for host, want := range map[string][2]bool{"203.0.113.1": {true, true}, "10.1.2.3": {false, true}, "127.0.0.1": {false, false}} {
-		got := Options{}.realmBlocks(context.Background(), host)
+		got := Options{}.realmBlocks(context.Background(), &url.URL{Scheme: "https", Host: host})
 		if slices.Contains(got, inside) != want[0] || slices.Contains(got, local) != want[1] {
 			t.Errorf("%s: %v", host, got)
 		}
@@ -63,7 +64,7 @@ func TestRealmBlocks(t *testing.T) {
 }
 
 func TestPolicy(t *testing.T) {
-	p := policy{time.Second}
+	p := policy{time.Second, maxRetries}
 	for _, test := range []struct {
 		attempt, status int
 		after           string

@@ -14,15 +14,34 @@ type PullOptions struct {
 	// with the host, or no name if it is pulled by its digest alone. It is for one image:
 	// of several each Want has its own.
 	Name string
-	// Platforms are the only ones pulled of an index, with their attestations; the
-	// index is kept as it is, and is sparse then. None means all.
+	// Platforms are the only ones pulled of an index, with their attestations; without
+	// Narrow the index is kept as it is, and is sparse then. None means all.
 	Platforms []content.Platform
+	// Narrow makes new indexes that list only what is taken, as in PushOptions.
+	Narrow bool
 	// NoReferrers leaves out what has something pulled as its subject, and what cosign
 	// made for it.
 	NoReferrers bool
+	// ReferrerTypes are the only artifact types of referrers that come along, and so the
+	// only ones whose own referrers do; what cosign made counts by what is in it, see
+	// layout.TypeOfContent. None means all.
+	ReferrerTypes []string
+	// MaxReferrers is how many referrers may come along with all images together, what
+	// cosign made among them, and MaxReferrerBytes how large they may be with all below
+	// them; 0 is DefaultMaxReferrers and DefaultMaxReferrerBytes. More are ErrRefused
+	// before any of them is fetched but for manifests.
+	MaxReferrers     int
+	MaxReferrerBytes int64
 	// Policy says what becomes of a name that other content has.
 	Policy layout.Policy
 }
+
+// What comes along with images unless more is allowed: anybody who may write to a
+// repository can put referrers there.
+const (
+	DefaultMaxReferrers     = 10_000
+	DefaultMaxReferrerBytes = 10_000_000_000
+)
 
 // A Want is one image to be pulled.
 type Want struct {
@@ -46,10 +65,21 @@ type Pulled struct {
 	Skipped bool           `json:"skipped,omitempty"` // and has it still
 }
 
+// A Brought is a referrer that came along with an image. Its JSON is stable.
+type Brought struct {
+	Digest       content.Digest `json:"digest"`
+	ArtifactType string         `json:"artifactType,omitempty"`
+	Subject      content.Digest `json:"subject"`
+	Size         int64          `json:"size"`          // with all below it
+	Tag          string         `json:"tag,omitempty"` // of what cosign made
+}
+
 // A PullReport says what a pull did.
 type PullReport struct {
 	Digest content.Digest `json:"digest,omitempty"` // of the image, if it is one
 	Images []Pulled       `json:"images"`           // in the order in which they were wanted
+	// Brought is what refers to them, and came along or was there.
+	Brought []Brought `json:"brought,omitempty"`
 	layout.TransferReport
 }
 
@@ -82,7 +112,7 @@ func AllTags(ctx context.Context, s *Session, ref Reference) ([]Want, error) {
 	if ref.Tag != "" || ref.Digest != "" {
 		return nil, content.Errorf(content.ErrInvalid, "%s is one image, and a repository is wanted: %s", ref, ref.Name())
 	}
-	repo, err := s.Open(ctx, ref)
+	repo, err := s.OpenToRead(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +149,7 @@ type Found struct {
 // for it.
 func Find(ctx context.Context, s *Session, from Reference) (*Found, error) {
 	from = from.OrLatest()
-	repo, err := s.Open(ctx, from)
+	repo, err := s.OpenToRead(ctx, from)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -42,6 +43,9 @@ func (p *puller) questions(asked map[question]bool) []question {
 	var open []question
 	for _, r := range p.repos {
 		for _, subject := range slices.Sorted(maps.Keys(p.src.below(r.roots, p.seen))) {
+			if p.narrower != nil && p.narrower.Made(subject) != nil {
+				continue // nobody knows of it
+			}
 			if q := (question{r, subject}); !asked[q] {
 				asked[q] = true
 				open = append(open, q)
@@ -63,8 +67,18 @@ func (p *puller) answer(ctx context.Context, questions []question, listed map[[2
 	}
 	var all []content.Descriptor
 	for i, q := range questions {
+		answers[i] = slices.DeleteFunc(answers[i], func(d content.Descriptor) bool {
+			return d.ArtifactType != "" && !p.allowed.kind(d.ArtifactType)
+		})
+		fresh := 0
 		for _, d := range answers[i] {
 			p.src.at(d.Digest, q.in.repo)
+			if !listed[[2]content.Digest{q.subject, d.Digest}] {
+				fresh++
+			}
+		}
+		if err := p.allowed.more(fresh); err != nil {
+			return q.in.repo.at(q.subject.String(), err)
 		}
 		all = append(all, answers[i]...)
 	}
@@ -78,17 +92,21 @@ func (p *puller) answer(ctx context.Context, questions []question, listed map[[2
 	for i, q := range questions {
 		var own []content.Descriptor
 		for _, d := range answers[i] {
-			ok, err := p.isOf(ctx, d, q)
+			m, ok, err := q.in.repo.isReferrer(ctx, p.src, d, q.subject)
 			if err != nil {
 				return p.where(err)
 			}
-			if !ok {
+			if !ok || !p.allowed.kind(m.EffectiveArtifactType()) {
 				continue
 			}
 			q.in.roots = append(q.in.roots, d.Digest)
 			if pair := [2]content.Digest{q.subject, d.Digest}; !listed[pair] {
 				listed[pair] = true
 				own = append(own, d)
+				b := Brought{Digest: d.Digest, ArtifactType: m.EffectiveArtifactType(), Subject: q.subject}
+				if err := p.admit(ctx, b, d); err != nil {
+					return q.in.repo.at(q.subject.String(), err)
+				}
 			}
 		}
 		if len(own) > 0 {
@@ -103,25 +121,6 @@ func (p *puller) answer(ctx context.Context, questions []question, listed map[[2
 	return p.bring(ctx, all...)
 }
 
-// isOf says whether a manifest names the subject. A list may claim what it likes, and
-// list what is gone.
-func (p *puller) isOf(ctx context.Context, d content.Descriptor, q question) (bool, error) {
-	repo := q.in.repo
-	m, _, err := content.FetchManifest(ctx, p.src, d, p.src.limits)
-	if errors.Is(err, content.ErrNotFound) {
-		repo.c.o.Warn(repo.at(d.Digest.String(), content.Errorf(content.ErrMissing, "it is listed as a referrer and is not there")))
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	if m.Subject == nil || m.Subject.Digest != q.subject {
-		repo.c.o.Warn(repo.at(d.Digest.String(), content.Errorf(content.ErrCorrupt, "it is listed as a referrer of %s and is none", q.subject)))
-		return false, nil
-	}
-	return true, nil
-}
-
 // cosigned brings what cosign made for any manifest that came.
 func (p *puller) cosigned(ctx context.Context) error {
 	refused := make([]error, len(p.repos))
@@ -133,13 +132,15 @@ func (p *puller) cosigned(ctx context.Context) error {
 		return err
 	}
 	var tasks []task
+	subjects := map[string]content.Digest{} // by fallback tag
 	for i, r := range p.repos {
 		if refused[i] != nil {
 			r.repo.c.o.Warn(content.At(r.repo.ref.Name(), content.Errorf(ErrDenied, "its tags can't be listed, so what cosign signed under tags stays behind: %w", refused[i])))
 		}
 		bases := map[string]bool{}
 		for d := range p.src.below(r.roots, p.seen) {
-			bases[layout.FallbackTag(d)] = true
+			tag := layout.FallbackTag(d)
+			bases[tag], subjects[tag] = true, d
 		}
 		for _, tag := range r.tags {
 			base, _, _ := strings.Cut(tag, ".")
@@ -153,7 +154,19 @@ func (p *puller) cosigned(ctx context.Context) error {
 			tasks = append(tasks, task{repo: r, from: from, name: tag})
 		}
 	}
-	p.cosign, err = p.take(ctx, tasks)
+	p.cosign, err = p.take(ctx, tasks, func(t task, f *Found) (bool, error) {
+		m, err := content.ParseManifest(f.MediaType, f.Bytes)
+		if err != nil {
+			return false, t.repo.repo.at(t.name, err)
+		}
+		kind := cmp.Or(layout.TypeOfContent(m), m.EffectiveArtifactType())
+		if !p.allowed.kind(kind) {
+			return false, nil
+		}
+		base, _, _ := strings.Cut(t.name, ".")
+		b := Brought{Digest: f.Digest, ArtifactType: kind, Subject: subjects[base], Tag: t.name}
+		return true, t.repo.repo.at(b.Subject.String(), p.admit(ctx, b, f.Descriptor))
+	})
 	p.report.Referrers += len(p.cosign)
 	return err
 }

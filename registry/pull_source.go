@@ -15,9 +15,9 @@ import (
 // are read again from where they were staged.
 const keptManifests = 32 << 20
 
-// source reads manifests from the layout where they are there and right, and all else
+// pullSource reads manifests from the layout where they are there and right, and all else
 // from the repository in which the pull came upon it. It is safe for concurrent use.
-type source struct {
+type pullSource struct {
 	batch  *layout.Batch
 	limits content.Limits
 
@@ -29,8 +29,8 @@ type source struct {
 	homes    map[content.Digest]*Repository      // of what one leads to
 }
 
-func newSource(batch *layout.Batch, limits content.Limits) *source {
-	return &source{
+func newPullSource(batch *layout.Batch, limits content.Limits) *pullSource {
+	return &pullSource{
 		batch: batch, limits: limits,
 		kept: map[content.Digest][]byte{}, gone: map[content.Digest]bool{},
 		children: map[content.Digest][]content.Digest{}, homes: map[content.Digest]*Repository{},
@@ -38,7 +38,7 @@ func newSource(batch *layout.Batch, limits content.Limits) *source {
 }
 
 // Fetch opens verified content.
-func (s *source) Fetch(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
+func (s *pullSource) Fetch(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
 	if content.HasEdges(d.MediaType) {
 		data, err := s.manifest(ctx, d)
 		if err != nil {
@@ -58,8 +58,17 @@ func (s *source) Fetch(ctx context.Context, d content.Descriptor) (io.ReadCloser
 	return repo.Fetch(ctx, d)
 }
 
+// FetchFrom opens a blob from an offset on: see content.FetcherFrom.
+func (s *pullSource) FetchFrom(ctx context.Context, d content.Descriptor, offset int64) (io.ReadCloser, error) {
+	repo, err := s.home(d.Digest)
+	if err != nil {
+		return nil, err
+	}
+	return repo.FetchFrom(ctx, d, offset)
+}
+
 // manifest reads one, and notes what it leads to.
-func (s *source) manifest(ctx context.Context, d content.Descriptor) ([]byte, error) {
+func (s *pullSource) manifest(ctx context.Context, d content.Descriptor) ([]byte, error) {
 	s.mu.Lock()
 	data, ok := s.kept[d.Digest]
 	gone := s.gone[d.Digest]
@@ -95,7 +104,7 @@ func (s *source) manifest(ctx context.Context, d content.Descriptor) ([]byte, er
 }
 
 // add takes in a manifest that was read, and the repository that it is in.
-func (s *source) add(f *Found) {
+func (s *pullSource) add(f *Found) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.settle(f.Digest, f.repo)
@@ -105,19 +114,19 @@ func (s *source) add(f *Found) {
 }
 
 // at says in which repository content is, if nobody has said so.
-func (s *source) at(d content.Digest, repo *Repository) {
+func (s *pullSource) at(d content.Digest, repo *Repository) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.settle(d, repo)
 }
 
-func (s *source) settle(d content.Digest, repo *Repository) {
+func (s *pullSource) settle(d content.Digest, repo *Repository) {
 	if s.homes[d] == nil {
 		s.homes[d] = repo
 	}
 }
 
-func (s *source) home(d content.Digest) (*Repository, error) {
+func (s *pullSource) home(d content.Digest) (*Repository, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if repo := s.homes[d]; repo != nil {
@@ -126,7 +135,7 @@ func (s *source) home(d content.Digest) (*Repository, error) {
 	return nil, content.AtDigest(d, content.Errorf(content.ErrNotFound, "in no repository"))
 }
 
-func (s *source) keep(d content.Digest, data []byte) {
+func (s *pullSource) keep(d content.Digest, data []byte) {
 	if _, ok := s.kept[d]; !ok {
 		s.kept[d] = data
 		s.size += len(data)
@@ -135,7 +144,7 @@ func (s *source) keep(d content.Digest, data []byte) {
 
 // note says where to look for what a manifest leads to. What is no manifest is the
 // walk's to refuse.
-func (s *source) note(d content.Descriptor, data []byte) {
+func (s *pullSource) note(d content.Descriptor, data []byte) {
 	if _, ok := s.children[d.Digest]; ok {
 		return
 	}
@@ -157,7 +166,7 @@ func (s *source) note(d content.Descriptor, data []byte) {
 }
 
 // forget drops manifests from memory, which have been staged.
-func (s *source) forget() {
+func (s *pullSource) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.kept)
@@ -165,7 +174,7 @@ func (s *source) forget() {
 }
 
 // below lists the manifests that were taken of what roots lead to, these included.
-func (s *source) below(roots []content.Digest, taken map[content.Digest]bool) map[content.Digest]bool {
+func (s *pullSource) below(roots []content.Digest, taken map[content.Digest]bool) map[content.Digest]bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	reached := map[content.Digest]bool{}
@@ -183,13 +192,13 @@ func (s *source) below(roots []content.Digest, taken map[content.Digest]bool) ma
 }
 
 // full says whether memory has as many manifests as it should.
-func (s *source) full() bool {
+func (s *pullSource) full() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.size >= keptManifests
 }
 
-func (s *source) manifests() int {
+func (s *pullSource) manifests() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.children)

@@ -39,7 +39,7 @@ func pushAll(t *testing.T, src *layout.Reader, to registry.Reference, ro registr
 // TestPullMany: of many images each manifest is asked for once, and each blob once; the
 // second time the manifests alone.
 func TestPullMany(t *testing.T) {
-	const n = 300 // more than are taken together
+	const n = 260 // more than are taken together
 	reg, ro := fakeregistry.New(t), quick(t)
 	src := reader(t, siblings(n))
 	pushAll(t, src, at(t, reg, "app"), ro)

@@ -22,14 +22,19 @@ type puller struct {
 	dst   *layout.Layout
 	o     PullOptions
 	batch *layout.Batch
-	src   *source
+	src   *pullSource
 
-	seen   map[content.Digest]bool // everything that was brought
-	repos  []*reach                // in the order in which they were met
-	images []layout.Entry          // by want; the zero Entry for what another want brings in
-	cosign []layout.Entry          // what cosign made
-	lists  []list
-	report PullReport
+	seen    map[content.Digest]bool // everything that was brought
+	repos   []*reach                // in the order in which they were met
+	images  []layout.Entry          // by want; the zero Entry for what another want brings in
+	cosign  []layout.Entry          // what cosign made
+	lists   []list
+	allowed *allowance
+	report  PullReport
+	left    map[content.Digest]int64 // sizes of layers that are not fetched; nil if all are
+
+	narrower *layout.Narrower // if indexes are narrowed
+	narrowed []*Repository    // of each of the report's narrowed indexes
 }
 
 // A reach is what was wanted of a repository, and what refers to it.
@@ -47,7 +52,8 @@ type list struct {
 
 func newPuller(dst *layout.Layout, o PullOptions) *puller {
 	p := &puller{dst: dst, o: o, batch: dst.Batch(), seen: map[content.Digest]bool{}}
-	p.src = newSource(p.batch, dst.Limits())
+	p.allowed = newAllowance(o)
+	p.src = newPullSource(p.batch, dst.Limits())
 	p.report.Changes, p.report.Images = []layout.Change{}, []Pulled{}
 	return p
 }
@@ -70,7 +76,7 @@ func (p *puller) gather(ctx context.Context, s *Session, wants []Want) error {
 	if err != nil {
 		return err
 	}
-	if p.images, err = p.take(ctx, todo); err != nil {
+	if p.images, err = p.take(ctx, todo, nil); err != nil {
 		return err
 	}
 	if err := p.name(todo); err != nil || p.o.NoReferrers {
@@ -79,7 +85,10 @@ func (p *puller) gather(ctx context.Context, s *Session, wants []Want) error {
 	if err := p.referrers(ctx); err != nil {
 		return err
 	}
-	return p.cosigned(ctx)
+	if err := p.cosigned(ctx); err != nil {
+		return err
+	}
+	return p.countLeft(ctx)
 }
 
 // A task is one manifest that is wanted.
@@ -104,7 +113,7 @@ func (p *puller) todo(ctx context.Context, s *Session, wants []Want) ([]task, er
 			t.from, repo = t.found.from, t.found.repo
 		} else {
 			var err error
-			if repo, err = s.Open(ctx, t.from); err != nil {
+			if repo, err = s.OpenToRead(ctx, t.from); err != nil {
 				return nil, err
 			}
 		}
@@ -131,25 +140,41 @@ func (p *puller) todo(ctx context.Context, s *Session, wants []Want) ([]task, er
 	return tasks, nil
 }
 
-// take brings manifests with all below them, and makes their entries.
-func (p *puller) take(ctx context.Context, tasks []task) ([]layout.Entry, error) {
+// take brings manifests with all below them, and makes their entries. choose, if not nil,
+// says which of those that were found.
+func (p *puller) take(ctx context.Context, tasks []task, choose func(task, *Found) (bool, error)) ([]layout.Entry, error) {
 	entries := make([]layout.Entry, 0, len(tasks))
 	for len(tasks) > 0 {
 		found, err := p.find(ctx, tasks)
 		if err != nil {
 			return nil, err
 		}
-		roots := make([]content.Descriptor, len(found))
+		var roots []content.Descriptor
+		var names []string
+		var kept []*Found
+		var homes []*reach
 		for i, f := range found {
-			roots[i] = f.Descriptor
 			p.src.add(f)
-			tasks[i].repo.roots = append(tasks[i].repo.roots, f.Digest)
+			if choose != nil {
+				if ok, err := choose(tasks[i], f); err != nil {
+					return nil, err
+				} else if !ok {
+					continue
+				}
+			}
+			kept, roots, names, homes = append(kept, f), append(roots, f.Descriptor), append(names, tasks[i].name), append(homes, tasks[i].repo)
+		}
+		if err := p.narrow(ctx, kept, roots); err != nil {
+			return nil, err
+		}
+		for i, d := range roots {
+			homes[i].roots = append(homes[i].roots, d.Digest)
 		}
 		if err := p.bring(ctx, roots...); err != nil {
 			return nil, err
 		}
 		for i, d := range roots {
-			e, err := p.entry(ctx, d, tasks[i].name)
+			e, err := p.entry(ctx, d, names[i])
 			if err != nil {
 				return nil, err
 			}
@@ -204,12 +229,22 @@ func (p *puller) entry(ctx context.Context, d content.Descriptor, name string) (
 	return e, nil
 }
 
+// workers is how many blobs are moved at once: as few as the host wants that wants the
+// fewest.
+func (p *puller) workers() int {
+	n := workers
+	for _, r := range p.repos {
+		n = min(n, r.repo.c.o.workers())
+	}
+	return n
+}
+
 // bring stages what roots lead to.
 func (p *puller) bring(ctx context.Context, roots ...content.Descriptor) error {
 	if err := p.fetchAhead(ctx, roots); err != nil {
 		return err
 	}
-	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: workers})
+	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: p.workers(), Leave: p.late()})
 	p.report.Add(done)
 	return p.where(err)
 }
@@ -217,12 +252,14 @@ func (p *puller) bring(ctx context.Context, roots ...content.Descriptor) error {
 // fetchAhead reads the manifests of indexes, several at once, as far as memory goes: the
 // walk, which reads one after the other, then has them.
 func (p *puller) fetchAhead(ctx context.Context, level []content.Descriptor) error {
+	met := map[content.Digest]bool{}
 	for depth := 0; len(level) > 0 && depth <= p.src.limits.Depth; depth++ {
 		var children []content.Descriptor
 		for _, d := range level {
-			if !content.IsIndex(d.MediaType) || p.seen[d.Digest] {
+			if !content.IsIndex(d.MediaType) || p.seen[d.Digest] || met[d.Digest] {
 				continue
 			}
+			met[d.Digest] = true
 			m, _, err := content.FetchManifest(ctx, p.src, d, p.src.limits)
 			if errors.Is(err, content.ErrNotFound) {
 				continue // as the walk will find, too

@@ -85,17 +85,17 @@ func (r *Repository) Content(ctx context.Context, want content.Digest) (io.ReadC
 	if err := content.CheckDigest(want); err != nil {
 		return nil, err
 	}
-	d := &download{ctx: r.asPuller(ctx), repo: r, path: "blobs/" + want.String()}
-	err := d.open()
+	return ask(ctx, r, want.String(), func(at *Repository, _ []*Repository) (io.ReadCloser, error) { return at.content(ctx, want) })
+}
+
+func (r *Repository) content(ctx context.Context, want content.Digest) (io.ReadCloser, error) {
+	d, err := r.open(ctx, content.Descriptor{Digest: want}, 0)
 	if errors.Is(err, content.ErrNotFound) {
-		var data []byte
-		if _, data, err = r.Manifest(ctx, want.String()); err == nil {
-			return io.NopCloser(bytes.NewReader(data)), nil
-		}
-		return nil, err
+		_, data, err := r.manifest(ctx, want.String(), r.c.o.Limits.Manifest)
+		return io.NopCloser(bytes.NewReader(data)), err
 	}
 	if err != nil {
-		return nil, r.at(want.String(), err)
+		return nil, err
 	}
 	if d.size < 0 {
 		return nil, errors.Join(r.at(want.String(), content.Errorf(content.ErrUnsupported, "the registry does not say its size")), d.Close())
@@ -114,7 +114,7 @@ type TagListing struct {
 // ListTags lists the tags of ref's repository: what they point to only if resolve is
 // set, which costs a request for each. keep, if not nil, chooses among them.
 func ListTags(ctx context.Context, s *Session, ref Reference, keep func(string) bool, resolve bool) ([]TagListing, error) {
-	repo, err := s.Open(ctx, ref)
+	repo, err := s.OpenToRead(ctx, ref)
 	if err != nil {
 		return nil, err
 	}

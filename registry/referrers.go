@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -40,10 +41,7 @@ func (r *Repository) Referrers(ctx context.Context, desc content.Descriptor, art
 	return fn(fit)
 }
 
-func (r *Repository) referrers(ctx context.Context, subject content.Digest) ([]content.Descriptor, error) {
-	if err := content.CheckDigest(subject); err != nil {
-		return nil, err
-	}
+func (r *Repository) ownReferrers(ctx context.Context, subject content.Digest) ([]content.Descriptor, error) {
 	if !r.lacks.Load() {
 		list, ok, err := r.askAPI(ctx, subject)
 		if err != nil {
@@ -106,4 +104,40 @@ func parseList(data []byte) ([]content.Descriptor, error) {
 		}
 	}
 	return index.Manifests, nil
+}
+
+// isReferrer says whether a manifest names the subject; f reads it. A list may claim what
+// it likes, and list what is gone: that is a warning.
+func (r *Repository) isReferrer(ctx context.Context, f content.Fetcher, d content.Descriptor, subject content.Digest) (content.Manifest, bool, error) {
+	m, _, err := content.FetchManifest(ctx, f, d, r.Limits())
+	if errors.Is(err, content.ErrNotFound) {
+		r.c.o.Warn(r.at(d.Digest.String(), content.Errorf(content.ErrMissing, "it is listed as a referrer and is not there")))
+		return m, false, nil
+	}
+	if err != nil {
+		return m, false, err
+	}
+	if m.Subject == nil || m.Subject.Digest != subject {
+		r.c.o.Warn(r.at(d.Digest.String(), content.Errorf(content.ErrCorrupt, "it is listed as a referrer of %s and is none", subject)))
+		return m, false, nil
+	}
+	return m, true, nil
+}
+
+// cosignTags lists the tags that cosign gave, by the FallbackTag of what they are about.
+// If tags can't be listed, for want of permission, that is a warning.
+func (r *Repository) cosignTags(ctx context.Context) (map[string][]string, error) {
+	about := map[string][]string{}
+	tags, err := r.Tags(ctx)
+	if errors.Is(err, ErrDenied) || errors.Is(err, ErrUnauthorized) || errors.Is(err, content.ErrNotFound) {
+		r.c.o.Warn(content.At(r.ref.Name(), content.Errorf(ErrDenied, "its tags can't be listed, so what cosign signed under tags stays behind: %w", err)))
+		return about, nil
+	}
+	for _, tag := range tags {
+		if (layout.Summary{Name: tag}).IsCosignTag() {
+			base, _, _ := strings.Cut(tag, ".")
+			about[base] = append(about[base], tag)
+		}
+	}
+	return about, err
 }

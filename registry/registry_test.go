@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -72,9 +73,9 @@ func writable(t *testing.T) *layout.Layout {
 	return l
 }
 
-// quick fails soon and finds no credentials.
+// quick fails soon, and finds no credentials and no mirrors.
 func quick(t *testing.T) registry.Options {
-	return registry.Options{AuthFile: filepath.Join(t.TempDir(), "none.json"), Pause: time.Millisecond, Stall: 200 * time.Millisecond}
+	return registry.Options{AuthFile: filepath.Join(t.TempDir(), "none.json"), RegistriesConf: os.DevNull, Pause: time.Millisecond, Stall: 200 * time.Millisecond}
 }
 
 func session(o registry.Options) *registry.Session { return registry.NewSession(o, nil) }

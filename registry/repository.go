@@ -3,8 +3,8 @@ package registry
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -31,41 +31,47 @@ var manifestTypes = strings.Join([]string{
 // content.Resolver and oras-go's registry.ReferrerLister, and is safe for concurrent
 // use.
 type Repository struct {
-	c     *client
-	ref   Reference
-	lacks atomic.Bool // the referrers API
+	c       *client
+	ref     Reference
+	lacks   atomic.Bool // the referrers API
+	mirrors []*mirror   // asked first
+	silent  atomic.Bool // lists are asked of mirrors
 }
 
 // Limits are those that content is read with, every one set.
 func (r *Repository) Limits() content.Limits { return r.c.o.Limits }
 
 // asPuller and asPusher say beforehand what a token must allow, so that one is enough.
+// Only this registry's token service is told.
 func (r *Repository) asPuller(ctx context.Context) context.Context {
-	return auth.AppendScopes(ctx, auth.ScopeRepository(r.ref.Repository, auth.ActionPull))
+	return auth.AppendScopesForHost(ctx, r.c.base.Host, auth.ScopeRepository(r.there(), auth.ActionPull))
 }
 
 func (r *Repository) asPusher(ctx context.Context, from string) context.Context {
 	if from != "" && from != r.ref.Repository {
-		ctx = auth.AppendScopes(ctx, auth.ScopeRepository(from, auth.ActionPull))
+		ctx = auth.AppendScopesForHost(ctx, r.c.base.Host, auth.ScopeRepository(r.c.prefix+from, auth.ActionPull))
 	}
-	return auth.AppendScopes(ctx, auth.ScopeRepository(r.ref.Repository, auth.ActionPull, auth.ActionPush))
+	return auth.AppendScopesForHost(ctx, r.c.base.Host, auth.ScopeRepository(r.there(), auth.ActionPull, auth.ActionPush))
 }
 
 // url makes the address of path in the repository.
-func (r *Repository) url(path string) *url.URL { return r.c.url(r.ref.Repository + "/" + path) }
+func (r *Repository) url(path string) *url.URL { return r.c.url(r.there() + "/" + path) }
 
-// at puts the place in the registry in front of an error.
-func (r *Repository) at(point string, err error) error {
-	sep := ":"
+// there is what the registry calls the repository.
+func (r *Repository) there() string { return r.c.prefix + r.ref.Repository }
+
+// name is a tag or digest with the host and repository.
+func (r *Repository) name(point string) string {
 	if strings.Contains(point, ":") {
-		sep = "@"
+		return r.ref.Name() + "@" + point
 	}
-	return content.At(r.ref.Name()+sep+point, err)
+	return r.ref.Name() + ":" + point
 }
 
-// Resolve finds what a tag or digest points to: one request. What the registry does
-// not have is ErrNotFound.
-func (r *Repository) Resolve(ctx context.Context, point string) (content.Descriptor, error) {
+// at puts the place in the registry in front of an error.
+func (r *Repository) at(point string, err error) error { return content.At(r.name(point), err) }
+
+func (r *Repository) resolve(ctx context.Context, point string) (content.Descriptor, error) {
 	ctx = r.asPuller(ctx)
 	req, err := http.NewRequestWithContext(ctx, http.MethodHead, r.url("manifests/"+point).String(), nil)
 	if err != nil {
@@ -85,7 +91,7 @@ func (r *Repository) Resolve(ctx context.Context, point string) (content.Descrip
 		Digest: content.Digest(resp.Header.Get("Docker-Content-Digest")),
 	}
 	if content.CheckDigest(d.Digest) != nil || d.Size < 0 || !content.HasEdges(d.MediaType) {
-		d, _, err = r.Manifest(ctx, point) // the head does not say
+		d, _, err = r.manifest(ctx, point, r.c.o.Limits.Manifest) // the head does not say
 		return d, err
 	}
 	if strings.Contains(point, ":") && d.Digest.String() != point {
@@ -103,12 +109,6 @@ func (r *Repository) Locate(ctx context.Context, ref Reference) (content.Descrip
 func mediaType(resp *http.Response) string {
 	t, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	return t
-}
-
-// Manifest reads the manifest or index that a tag or digest points to, in one request.
-// Under a digest its bytes are proven; of a tag the descriptor is what they are.
-func (r *Repository) Manifest(ctx context.Context, point string) (content.Descriptor, []byte, error) {
-	return r.manifest(ctx, point, r.c.o.Limits.Manifest)
 }
 
 func (r *Repository) manifest(ctx context.Context, point string, limit int64) (content.Descriptor, []byte, error) {
@@ -162,38 +162,36 @@ func digestOf(point, header string, data []byte) (content.Digest, error) {
 	return want, nil
 }
 
-// Fetch opens verified content: see content.Fetcher. A connection that drops, or
-// stands still, is taken up where it ended.
-func (r *Repository) Fetch(ctx context.Context, target content.Descriptor) (io.ReadCloser, error) {
-	if err := content.CheckDigest(target.Digest); err != nil {
-		return nil, err
-	}
-	d := &download{ctx: r.asPuller(ctx), repo: r, path: "blobs/" + target.Digest.String()}
+// open begins to read content at an offset. Of a registry that sends it from its start
+// what comes before is dropped.
+func (r *Repository) open(ctx context.Context, target content.Descriptor, offset int64) (*download, error) {
+	d := &download{ctx: r.asPuller(ctx), repo: r, path: "blobs/" + target.Digest.String(), offset: offset}
 	if content.HasEdges(target.MediaType) {
 		d.path, d.accept = "manifests/"+target.Digest.String(), target.MediaType
 	}
 	if err := d.open(); err != nil {
-		return nil, r.at(target.Digest.String(), err)
+		return nil, errors.Join(r.at(target.Digest.String(), err), d.Close())
 	}
-	return content.Verify(d, target), nil
+	return d, nil
 }
 
-// Tags lists the tags of the repository, a thousand with each request.
-func (r *Repository) Tags(ctx context.Context) ([]string, error) {
+func (r *Repository) tags(ctx context.Context) ([]string, error) {
 	var tags []string
 	u := r.url("tags/list")
-	u.RawQuery = "n=1000"
+	query := u.Query()
+	query.Set("n", "1000")
+	u.RawQuery = query.Encode()
 	for u != nil {
 		var page struct {
 			Tags []string `json:"tags"`
 		}
 		d := &download{ctx: r.asPuller(ctx), repo: r, address: u}
 		data, err := d.all(r.c.o.Limits.Index)
-		if err == nil {
-			err = json.Unmarshal(data, &page)
-		}
 		if err != nil {
 			return nil, content.At(r.ref.Name(), fmt.Errorf("the list of tags: %w", err))
+		}
+		if err := json.Unmarshal(data, &page); err != nil {
+			return nil, content.At(r.ref.Name(), content.Errorf(content.ErrCorrupt, "the list of tags: %v", err))
 		}
 		for _, tag := range page.Tags {
 			if _, err := r.ref.WithTag(tag); err != nil {

@@ -34,7 +34,7 @@ func ParseResolve(s string) (hostPort string, addr netip.Addr, err error) {
 }
 
 // dial connects to where Resolve says, or else the name service.
-func (o Options) dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (o Options) dial(ctx context.Context, wait time.Duration, network, address string) (net.Conn, error) {
 	if at, ok := o.Resolve[strings.ToLower(address)]; ok {
 		_, port, err := net.SplitHostPort(address)
 		if err != nil {
@@ -42,7 +42,7 @@ func (o Options) dial(ctx context.Context, network, address string) (net.Conn, e
 		}
 		address = net.JoinHostPort(at.String(), port)
 	}
-	d := net.Dialer{Timeout: 15 * time.Second, KeepAlive: 15 * time.Second}
+	d := net.Dialer{Timeout: wait, KeepAlive: 15 * time.Second}
 	c, err := d.DialContext(ctx, network, address)
 	if tcp, ok := c.(*net.TCPConn); ok {
 		return conn{tcp}, nil

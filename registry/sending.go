@@ -4,134 +4,138 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
+	"net/http"
+	"net/url"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/ocilayout/ocilayout/content"
-	"github.com/ocilayout/ocilayout/layout"
 )
 
-// A blobFile is a blob that is a file of its own, at its start.
-type blobFile interface {
-	io.ReadCloser
-	syscall.Conn
-}
+// sourceStalls is how many times longer than a registry the source of an upload may stand
+// still: it may be another registry, whose connections have watches of their own.
+const sourceStalls = 10
 
-// openBlob opens what is to be sent. A file is sent as it lies there, so that the kernel
-// can move it; that its bytes are right is for the registry to see, and for proveOwn to
-// say if it does not take them. All else proves itself while it is read.
-func openBlob(ctx context.Context, src content.Fetcher, d content.Descriptor) (io.ReadCloser, error) {
-	store, ok := src.(interface {
-		ReaderAt(context.Context, content.Digest) (layout.BlobAt, error)
+// sendBlob sends body, which is openBlob's, and closes it. The last byte of one that
+// proves itself is sent only then, so that the registry never has all of a wrong one.
+func (r *Repository) sendBlob(ctx context.Context, target *url.URL, authorization string, body io.ReadCloser, d content.Descriptor) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	sent := &sending{r: body, c: body, stall: r.c.o.Stall}
+	if _, ok := body.(*movable); !ok {
+		sent.r = &lastHeld{r: content.Track(ctx, body, "push", content.Short(d.Digest), d.Size)}
+	}
+	sent.watch = time.AfterFunc(sent.stall, func() {
+		stop(content.Errorf(ErrUnavailable, "%s takes nothing for %s", r.c.host, sent.stall))
 	})
-	if !ok {
-		return src.Fetch(ctx, d)
-	}
-	at, err := store.ReaderAt(ctx, d.Digest)
+	defer sent.watch.Stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, target.String(), sent)
 	if err != nil {
-		return nil, err
+		return errors.Join(err, body.Close())
 	}
-	if f, ok := at.(blobFile); ok && at.Size() == d.Size {
-		return f, nil
+	req.ContentLength = d.Size
+	if d.Size == 0 { // a body that is there would be sent without a length
+		req.Body = http.NoBody
+		if _, err := io.Copy(io.Discard, sent); err != nil {
+			return sourceError{errors.Join(err, body.Close())}
+		}
+		if err := body.Close(); err != nil {
+			return sourceError{err}
+		}
 	}
-	if err := at.Close(); err != nil {
-		return nil, err
+	req.Header.Set("Content-Type", "application/octet-stream")
+	if authorization != "" {
+		req.Header.Set("Authorization", authorization)
 	}
-	return src.Fetch(ctx, d)
+	resp, err := r.c.do(req)
+	if cause := sent.failure(); cause != nil && ctx.Err() == nil {
+		return sourceError{errors.Join(cause, discard(resp))}
+	}
+	if err != nil {
+		return startedError{error: err, passes: errors.Is(err, ErrUnavailable)}
+	}
+	if resp.StatusCode != http.StatusCreated {
+		return notTaken(resp)
+	}
+	return resp.Body.Close()
 }
 
-// proveOwn reads a blob that was not taken, and says what is wrong with it here.
-func proveOwn(ctx context.Context, src content.Fetcher, d content.Descriptor) error {
-	rc, err := src.Fetch(ctx, d)
-	if err != nil {
-		return err
+func discard(resp *http.Response) error {
+	if resp == nil {
+		return nil
 	}
-	_, err = io.Copy(io.Discard, rc)
-	return errors.Join(err, rc.Close())
+	return resp.Body.Close()
 }
 
-// sending is the body of an upload. It tells how far it is, keeps what went wrong in
-// reading it, and the time since anything was taken of it.
+// sending is the body of an upload: it keeps what went wrong in reading it, and the
+// time since anything was taken of it.
 type sending struct {
-	from  io.ReadCloser
-	to    content.Progress
-	stall time.Duration
+	r     io.Reader
+	c     io.Closer
 	watch *time.Timer
+	stall time.Duration
 
-	mu    sync.Mutex // the request may have an answer before all is read
-	event content.Event
-	err   error
+	mu  sync.Mutex
+	err error
 }
 
-// Read reads on.
+// Read reads on. Meanwhile it is the registry that waits, and at the end it may take its
+// time.
 func (s *sending) Read(p []byte) (int, error) {
-	n, err := s.from.Read(p)
-	s.moved(int64(n), err)
+	s.watch.Reset(sourceStalls * s.stall)
+	n, err := s.r.Read(p)
+	if err == nil {
+		s.watch.Reset(s.stall)
+		return n, nil
+	}
+	s.watch.Stop()
+	if err != io.EOF {
+		s.mu.Lock()
+		s.err = err
+		s.mu.Unlock()
+	}
 	return n, err
 }
 
-// moved counts n bytes that went. At the end the registry may take its time.
-func (s *sending) moved(n int64, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err != nil && err != io.EOF {
-		s.err = err
-	}
-	if s.event.Finished {
-		return
-	}
-	s.event.Done += n
-	s.event.Finished = err != nil || s.event.Done >= s.event.Total
-	s.to.Report(s.event)
-	if s.event.Finished {
-		s.watch.Stop()
-	} else {
-		s.watch.Reset(s.stall)
-	}
-}
-
-// failed is what went wrong in reading.
-func (s *sending) failed() error {
+func (s *sending) failure() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
 }
 
 // Close closes what is read.
-func (s *sending) Close() error { return s.from.Close() }
+func (s *sending) Close() error { return s.c.Close() }
 
-// movedAtOnce is how much of a file the kernel is asked to move, between two looks at
-// how far it is.
-const movedAtOnce = 1 << 20
+// lastHeld holds back the last byte of what it reads until the end says that all are
+// right. After io.EOF what it reads must say that again.
+type lastHeld struct {
+	r    io.Reader
+	last byte
+	held bool
+}
 
-// A conn is a connection that lets the kernel move files to it. Above TLS nobody asks
-// for that.
-type conn struct{ *net.TCPConn }
-
-// ReadFrom sends what r has.
-func (c conn) ReadFrom(r io.Reader) (sum int64, err error) {
-	limited, ok := r.(*io.LimitedReader)
-	if !ok {
-		return c.TCPConn.ReadFrom(r)
+// Read reads on.
+func (h *lastHeld) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
 	}
-	body, ok := limited.R.(*sending)
-	if !ok {
-		return c.TCPConn.ReadFrom(r)
-	}
-	if _, ok := body.from.(blobFile); !ok {
-		return c.TCPConn.ReadFrom(r)
-	}
-	for limited.N > 0 && err == nil {
-		var n int64
-		n, err = c.TCPConn.ReadFrom(io.LimitReader(body.from, min(limited.N, movedAtOnce)))
-		sum += n
-		limited.N -= n
-		body.moved(n, nil)
-		if n == 0 {
-			break // the file became shorter, which the request finds out
+	n, err := h.r.Read(p)
+	if n > 0 {
+		last := p[n-1]
+		if h.held {
+			copy(p[1:n], p[:n-1])
+			p[0] = h.last
+		} else {
+			n--
 		}
+		h.last, h.held = last, true
 	}
-	return sum, err
+	if err == io.EOF && h.held {
+		if n == len(p) {
+			return n, nil
+		}
+		p[n], h.held = h.last, false
+		return n + 1, io.EOF
+	}
+	return n, err
 }

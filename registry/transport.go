@@ -1,43 +1,56 @@
 package registry
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
-	"oras.land/oras-go/v2/registry/remote/retry"
-
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/registry/internal/hosts"
 )
 
 const (
-	maxRetries   = 5
-	maxRedirects = 10
+	maxRetries = 5
+	// mirrorRetries is how often a mirror is asked again, after which the next one is.
+	mirrorRetries = 1
+	maxRedirects  = 10
 	// maxPause is the longest Retry-After that is waited for; a longer one is an error.
 	maxPause = 2 * time.Minute
 	// defaultStall is how long a transfer may stand still.
 	defaultStall = time.Minute
+	// dialWait is how long a connection may take.
+	dialWait = 15 * time.Second
 	// headerWait is how long a registry may take to answer; it may hash a large blob.
 	headerWait = 5 * time.Minute
 )
 
-// httpClient makes what all requests to one registry go through.
-func (o Options) httpClient() (*http.Client, error) {
-	config, err := o.tlsConfig()
+// transport is what all requests to one endpoint go through, whose API is at base: the
+// headers that a file names, then the guard, then the pace.
+func (o Options) transport(e hosts.Endpoint, base *url.URL, p *pace) (http.RoundTripper, error) {
+	config, err := o.tlsConfig(e)
 	if err != nil {
 		return nil, err
 	}
-	base := &http.Transport{
-		Proxy:                 o.proxy,
-		DialContext:           o.dial,
+	if e.Dial == 0 {
+		e.Dial = dialWait
+	}
+	t := &http.Transport{
+		Proxy: o.proxy,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			return o.dial(ctx, e.Dial, network, address)
+		},
 		TLSClientConfig:       config,
 		TLSHandshakeTimeout:   15 * time.Second,
 		ResponseHeaderTimeout: headerWait,
@@ -46,38 +59,82 @@ func (o Options) httpClient() (*http.Client, error) {
 		IdleConnTimeout:       time.Minute,
 		DisableCompression:    true, // digests are of the bytes as they are sent
 	}
-	tried := &retry.Transport{Base: guard{base}, Policy: func() retry.Policy { return policy{o.pause()} }}
-	return &http.Client{Transport: tried, CheckRedirect: checkRedirect}, nil
+	warn := func() {}
+	if config.InsecureSkipVerify {
+		warn = sync.OnceFunc(func() { o.Warn(notChecked(o, e)) })
+	}
+	return headed{guard{paced{t, base.Host, p}, warn}, base.Host, e.Header}, nil
 }
 
-func (o Options) tlsConfig() (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.Insecure}
+// notChecked is the warning about any certificate being good enough.
+func notChecked(o Options, e hosts.Endpoint) error {
+	why := ""
+	if !o.Insecure {
+		why = ", as " + e.From + " says"
+	}
+	return content.At(e.Host, content.Errorf(content.ErrRefused, "its certificate is NOT CHECKED%s: anyone on the way can read and change what is sent", why))
+}
+
+func (o Options) tlsConfig(e hosts.Endpoint) (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.Insecure || e.Insecure}
+	authorities := e.CA
 	if o.CAFile != "" {
-		pem, err := os.ReadFile(o.CAFile)
+		authorities = append([]string{o.CAFile}, authorities...)
+	}
+	for _, path := range authorities {
+		pem, err := os.ReadFile(path)
 		if err != nil {
 			return nil, err
 		}
-		roots, err := x509.SystemCertPool()
-		if err != nil {
-			roots = x509.NewCertPool()
+		if config.RootCAs == nil {
+			if config.RootCAs, err = x509.SystemCertPool(); err != nil {
+				config.RootCAs = x509.NewCertPool()
+			}
 		}
-		if !roots.AppendCertsFromPEM(pem) {
-			return nil, content.At(o.CAFile, content.Errorf(content.ErrInvalid, "there is no certificate in it"))
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, content.At(path, content.Errorf(content.ErrInvalid, "there is no certificate in it"))
 		}
-		config.RootCAs = roots
 	}
+	own := e.Client
 	if o.CertFile != "" || o.KeyFile != "" {
-		pair, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
+		own = [][2]string{{o.CertFile, o.KeyFile}}
+	}
+	for _, files := range own {
+		pair, err := tls.LoadX509KeyPair(files[0], files[1])
 		if err != nil {
-			return nil, content.At(o.CertFile, content.Errorf(content.ErrInvalid, "client certificate: %v", err))
+			return nil, content.At(files[0], content.Errorf(content.ErrInvalid, "client certificate: %v", err))
 		}
-		config.Certificates = []tls.Certificate{pair}
+		config.Certificates = append(config.Certificates, pair)
 	}
 	return config, nil
 }
 
-// guard sends no secret over plain HTTP to another machine.
-type guard struct{ base http.RoundTripper }
+// headed adds what a file says to what is sent to one host.
+type headed struct {
+	base   http.RoundTripper
+	host   string
+	header http.Header
+}
+
+// RoundTrip sends the request. A redirect elsewhere is one without these headers.
+func (h headed) RoundTrip(req *http.Request) (*http.Response, error) {
+	if len(h.header) > 0 && req.URL.Host == h.host {
+		req = req.Clone(req.Context())
+		for name, values := range h.header {
+			if req.Header.Get(name) == "" { // what the registry asked for comes first
+				req.Header[http.CanonicalHeaderKey(name)] = values
+			}
+		}
+	}
+	return h.base.RoundTrip(req)
+}
+
+// guard sends no secret over plain HTTP to another machine, and warns once if anybody's
+// certificate will do.
+type guard struct {
+	base http.RoundTripper
+	warn func()
+}
 
 // RoundTrip sends the request, or fails if it would tell a secret.
 func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -87,6 +144,9 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 			_ = req.Body.Close() // a RoundTripper must
 		}
 		return nil, &guardError{"credentials are not sent to " + req.URL.Host + " over plain HTTP"}
+	}
+	if req.URL.Scheme == "https" {
+		g.warn()
 	}
 	return g.base.RoundTrip(req)
 }
@@ -103,11 +163,14 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 }
 
 // policy says when a request is tried again: after 429, 5xx and dropped connections.
-type policy struct{ pause time.Duration }
+type policy struct {
+	pause time.Duration
+	tries int // beside the first
+}
 
 // Retry returns how long to wait, or less than 0 for no further try.
 func (p policy) Retry(attempt int, resp *http.Response, err error) (time.Duration, error) {
-	if attempt >= maxRetries || !transient(resp, err) {
+	if attempt >= p.tries || !transient(resp, err) {
 		return -1, nil
 	}
 	wait := p.pause << attempt

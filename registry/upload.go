@@ -2,11 +2,9 @@ package registry
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -22,14 +20,22 @@ func (r *Repository) upload(ctx context.Context, src content.Fetcher, d content.
 	if from == "" {
 		from = r.ref.Repository
 	}
+	from = r.c.prefix + from
 	for attempt := 0; ; attempt++ {
 		mounted, err = r.tryUpload(ctx, src, d, from)
-		var started *startedError
+		var outside sourceError
+		if errors.As(err, &outside) {
+			return false, outside.error
+		}
+		var started startedError
 		if err == nil || ctx.Err() != nil || !errors.As(err, &started) {
 			return mounted, r.at(d.Digest.String(), err)
 		}
 		if !started.passes || attempt == maxRetries {
-			return false, r.at(d.Digest.String(), cmp.Or(proveOwn(ctx, src, d), err))
+			if own := proveOwn(ctx, src, d); own != nil {
+				return false, own
+			}
+			return false, r.at(d.Digest.String(), err)
 		}
 		select {
 		case <-ctx.Done():
@@ -48,7 +54,7 @@ type startedError struct {
 	after  time.Duration
 }
 
-func (e *startedError) Unwrap() error { return e.error }
+func (e startedError) Unwrap() error { return e.error }
 
 // notTaken is the error of an upload that ended with this answer.
 func notTaken(resp *http.Response) error {
@@ -58,8 +64,13 @@ func notTaken(resp *http.Response) error {
 	if errors.Is(err, content.ErrNotFound) { // not that there is no such blob
 		err, passes = content.Errorf(ErrUnavailable, "the registry forgot the upload: %v", err), true
 	}
-	return &startedError{err, passes, after}
+	return startedError{err, passes, after}
 }
+
+// A sourceError is about what is sent, and not about the registry.
+type sourceError struct{ error }
+
+func (e sourceError) Unwrap() error { return e.error }
 
 func (r *Repository) tryUpload(ctx context.Context, src content.Fetcher, d content.Descriptor, from string) (bool, error) {
 	query := url.Values{"mount": {d.Digest.String()}, "from": {from}}
@@ -87,8 +98,11 @@ func (r *Repository) tryUpload(ctx context.Context, src content.Fetcher, d conte
 		return false, err
 	}
 	body, err := openBlob(ctx, src, d)
+	if errors.Is(err, content.ErrNotFound) {
+		err = content.AtDigest(d.Digest, content.Errorf(content.ErrMissing, "the blob is missing: %w", err))
+	}
 	if err != nil {
-		return false, err
+		return false, sourceError{err}
 	}
 	return false, r.sendBlob(ctx, target, resp.Request.Header.Get("Authorization"), body, d)
 }
@@ -120,56 +134,6 @@ func uploadURL(resp *http.Response, d content.Descriptor) (*url.URL, error) {
 	q.Set("digest", d.Digest.String())
 	u.RawQuery = q.Encode()
 	return u, nil
-}
-
-// sendBlob sends body, which it closes.
-func (r *Repository) sendBlob(ctx context.Context, target *url.URL, authorization string, body io.ReadCloser, d content.Descriptor) error {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	sent := &sending{
-		from: body, to: content.ProgressFrom(ctx), stall: r.c.o.Stall,
-		event: content.Event{Op: "push", Name: content.Short(d.Digest), Total: d.Size},
-	}
-	sent.watch = time.AfterFunc(sent.stall, func() {
-		stop(content.Errorf(ErrUnavailable, "the registry takes no more for %v", sent.stall))
-	})
-	defer sent.watch.Stop()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, target.String(), sent)
-	if err != nil {
-		return errors.Join(err, body.Close())
-	}
-	req.ContentLength = d.Size
-	if d.Size == 0 { // a body that is there would be sent without a length
-		req.Body = http.NoBody
-		if _, err := io.Copy(io.Discard, sent); err != nil {
-			return errors.Join(err, body.Close())
-		}
-		if err := body.Close(); err != nil {
-			return err
-		}
-	}
-	req.Header.Set("Content-Type", "application/octet-stream")
-	if authorization != "" {
-		req.Header.Set("Authorization", authorization)
-	}
-	resp, err := r.c.do(req)
-	if own := sent.failed(); own != nil && ctx.Err() == nil {
-		return errors.Join(own, discard(resp)) // the layout's bytes, not the network
-	}
-	if err != nil {
-		return &startedError{error: err, passes: errors.Is(err, ErrUnavailable)}
-	}
-	if resp.StatusCode != http.StatusCreated {
-		return notTaken(resp)
-	}
-	return resp.Body.Close()
-}
-
-func discard(resp *http.Response) error {
-	if resp == nil {
-		return nil
-	}
-	return resp.Body.Close()
 }
 
 // putManifest puts a manifest under a tag or its digest. handled says whether the

@@ -115,7 +115,7 @@ func (c *checker) mergeConfig(v *verdict, r *reading) {
 		case want.diffID != layer.Digest && layer.MediaType != "":
 			where := blobAt(r.digest)
 			where.digest = layer.Digest
-			c.notef(Opaque, where, "layer %d is of type %q, its diffID is not checked", i, truncate(layer.MediaType))
+			c.notef(Opaque, where, "layer %d is of type %q, its diffID is not checked", i+1, truncate(layer.MediaType))
 		}
 	}
 }

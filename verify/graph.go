@@ -57,6 +57,8 @@ func descriptorName(role content.Role, n int) string {
 		return fmt.Sprintf("entry %d", n)
 	case role == content.RoleConfig || role == content.RoleSubject:
 		return "the " + string(role)
+	case role == content.RoleLayer:
+		return fmt.Sprintf("layer %d", n+1) // as everywhere, from 1
 	}
 	return fmt.Sprintf("%s %d", role, n)
 }

@@ -23,7 +23,7 @@ func (c *checker) references() {
 			if v == nil {
 				continue
 			}
-			if v.mediaType != "" && content.HasEdges(cl.mediaType) && cl.mediaType != v.mediaType {
+			if v.mediaType != "" && cl.namesType() && cl.mediaType != v.mediaType {
 				c.errorf(MediaType, cl.where(d), "%s is of type %q, the manifest says it is %q", cl.what(), truncate(cl.mediaType), truncate(v.mediaType))
 			}
 			if cl.platform != nil && v.platform != nil {
@@ -61,6 +61,14 @@ const (
 	sparse          // what may be absent
 	missing         // what may not
 )
+
+// namesType says whether the claim's type must be the one that the manifest says of
+// itself. A layer that is a manifest, too, may be under another; an entry may not, since
+// what it leads to would be left behind by who goes by the entry.
+func (cl claim) namesType() bool {
+	leads := cl.role == "" || cl.role == content.RoleManifest || cl.role == content.RoleSubject
+	return content.HasEdges(cl.mediaType) || leads && cl.mediaType != ""
+}
 
 // isRoot says whether the claim is that of a root which the caller named.
 func (cl claim) isRoot() bool { return cl.role == "" && cl.n < 0 }

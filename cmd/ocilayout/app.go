@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"os"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -13,11 +14,17 @@ const about = "container images in OCI layout directories"
 // execute parses args, without the program's name, and does what they ask for.
 func (e *env) execute(ctx context.Context, args []string) error {
 	cli.HelpFlag = nil // help is a global flag like the others, with texts of our own
+	if err := forgetEmpty(e.globalFlags()); err != nil {
+		return err
+	}
 	e.global.format = earlyFormat(args)
 	e.table = commandTable()
 	app := e.app()
 	ordered, err := arrange(args, spellings(app.Flags), commandFlags(e.table))
 	if err != nil {
+		return err
+	}
+	if err := onlyOnce(ordered, e.table); err != nil {
 		return err
 	}
 	return app.RunContext(ctx, append([]string{app.Name}, ordered...))
@@ -65,6 +72,19 @@ func (e *env) withoutCommand(ctx context.Context) error {
 		return versionCommand().perform(ctx, e, nil)
 	}
 	return &usageError{text: "no command given"}
+}
+
+// forgetEmpty takes variables of flags that are set to nothing out of the
+// environment: they are as good as not set.
+func forgetEmpty(flags []cli.Flag) error {
+	for _, d := range describeFlags(flags) {
+		if value, ok := os.LookupEnv(d.env); ok && value == "" {
+			if err := os.Unsetenv(d.env); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // onUsageError turns what the flag parser says into a line of ours.

@@ -36,8 +36,22 @@ func (f *artifactFlags) flags() []cli.Flag {
 	}
 }
 
-// options reads the flags, with the files to be stored.
-func (f *artifactFlags) options(e *env, args []string) (o artifact.Options, err error) {
+// nothing refuses to make an artifact of nothing at all: with neither files nor a
+// config, its type or annotations are what it says.
+func (f *artifactFlags) nothing(args []string) error {
+	if len(args) > 0 || f.artifactType != "" || f.config != "" || f.annotationFile != "" || len(f.list.of("annotation")) > 0 {
+		return nil
+	}
+	return content.Errorf(content.ErrInvalid, "no file is given, and no --type of an artifact without any")
+}
+
+// options reads the flags, with the files to be stored, or for a preset.
+func (f *artifactFlags) options(e *env, args []string, preset bool) (o artifact.Options, err error) {
+	if !preset {
+		if err := f.nothing(args); err != nil {
+			return o, err
+		}
+	}
 	o = artifact.Options{Type: f.artifactType, ConfigType: f.configType}
 	if o.Created, err = f.time(); err != nil {
 		return o, err

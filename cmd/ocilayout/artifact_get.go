@@ -29,6 +29,12 @@ func (f *getFlags) get(ctx context.Context, e *env, args []string) (_ any, err e
 	if f.dir == "" && (f.save.Overwrite || f.save.StripDirs || f.save.KeepPacked) && f.config == "" {
 		return nil, &usageError{"--overwrite, --strip-dirs and --keep-packed are about --output", "artifact get"}
 	}
+	if f.dir == "-" {
+		return nil, &usageError{"--output is a directory: without it one file goes to standard output", "artifact get"}
+	}
+	if f.config == "-" && f.dir != "" {
+		return nil, &usageError{"--config-out - leaves no place for files: say one of it and --output", "artifact get"}
+	}
 	r, ref, err := e.openReader(append(args, f.subject)[0])
 	if err != nil {
 		return nil, err
@@ -48,6 +54,13 @@ func (f *getFlags) from(ctx context.Context, r *layout.Reader, ref layout.Refere
 	items, err := artifact.Items(ctx, r, desc, artifact.Filter{Names: f.list.of("file-name"), MediaTypes: f.list.of("media-type")}, r.Limits())
 	if err != nil {
 		return nil, err
+	}
+	if f.config == "-" {
+		config, err := artifact.OpenConfig(ctx, r, desc, r.Limits())
+		if err != nil {
+			return nil, err
+		}
+		return render.Raw{ReadCloser: config}, nil
 	}
 	if f.config != "" {
 		if err := artifact.SaveConfig(ctx, r, desc, f.config, f.save); err != nil || f.dir == "" {

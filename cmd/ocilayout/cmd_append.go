@@ -13,7 +13,7 @@ func appendCommand() *command {
 		name:  "append",
 		args:  "REF LAYER...",
 		short: "put layers on top of an image",
-		long: "A LAYER is a tar, plain or compressed, or a directory, and goes on every image of an index; the last one is the highest. " +
+		long: "A LAYER is a tar, plain or compressed, - for one from standard input, or a directory, and goes on every image of an index; the last one is the highest. " +
 			"More is said in the words of mutate --layer-add: tar=FILE or dir=DIR with dest=/PATH, owner=UID:GID, mode=M, platform=P and so on, with commas between them.\n\n" +
 			"With --tag the old image is recorded as the base of the new one, in the annotations org.opencontainers.image.base.digest and .name, for rebase; with --replace the base stays what it was.",
 		examples: []example{
@@ -27,9 +27,14 @@ func appendCommand() *command {
 			if err := f.check("append"); err != nil {
 				return nil, err
 			}
+			var open closers
+			defer func() { closing(open, &err) }()
 			a := mutate.Append{Layers: make([]mutate.LayerAdd, len(args)-1)}
 			for i, arg := range args[1:] {
-				if a.Layers[i], err = mutate.ParseLayer(arg); err != nil {
+				if a.Layers[i], err = mutate.ParseLayer(arg); err == nil {
+					err = e.spool(&a.Layers[i], &open)
+				}
+				if err != nil {
 					return nil, err
 				}
 			}

@@ -28,7 +28,7 @@ func artifactGetCommand() *command {
 			&cli.BoolFlag{Name: "overwrite", Destination: &f.save.Overwrite, Usage: "replace files that are there"},
 			&cli.BoolFlag{Name: "strip-dirs", Destination: &f.save.StripDirs, Usage: "leave out the directories of titles"},
 			&cli.BoolFlag{Name: "keep-packed", Destination: &f.save.KeepPacked, Usage: "write a directory as the archive that it is stored as"},
-			&cli.StringFlag{Name: "config-out", Destination: &f.config, Usage: "write the artifact's config to `FILE`, and its files only with --output"},
+			&cli.StringFlag{Name: "config-out", Destination: &f.config, Usage: "write the artifact's config to `FILE`, or - for standard output, and its files only with --output"},
 		),
 		report: true,
 		run: func(ctx context.Context, e *env, args []string) (any, error) {

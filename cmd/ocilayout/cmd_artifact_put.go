@@ -33,7 +33,7 @@ func artifactPutCommand() *command {
 			if err != nil {
 				return nil, err
 			}
-			o, err := f.options(e, args[1:])
+			o, err := f.options(e, args[1:], presets.given())
 			if err != nil {
 				return nil, err
 			}

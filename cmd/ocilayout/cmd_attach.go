@@ -35,7 +35,7 @@ func attachCommand() *command {
 			if each && len(args) == 1 {
 				return nil, content.Errorf(content.ErrInvalid, "--each is about files, and none is given")
 			}
-			o, err := f.options(e, args[1:])
+			o, err := f.options(e, args[1:], presets.given())
 			if err != nil {
 				return nil, err
 			}

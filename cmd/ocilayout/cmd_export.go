@@ -59,6 +59,9 @@ to a new one, or leaves it as it is where the consumer minds no missing images.`
 				return nil, err
 			}
 			last := len(args) - 1
+			if err := notAnImage(args[last]); err != nil {
+				return nil, err
+			}
 			roots, closeAll, err := e.exportRoots(ctx, args[:last])
 			defer closing(closeAll, &err)
 			if err != nil {

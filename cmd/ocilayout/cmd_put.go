@@ -7,6 +7,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/urfave/cli/v2"
 
+	"github.com/ocilayout/ocilayout/artifact"
 	"github.com/ocilayout/ocilayout/cmd/ocilayout/internal/render"
 	"github.com/ocilayout/ocilayout/content"
 )
@@ -27,6 +28,12 @@ func putCommand() *command {
 			&cli.StringFlag{Name: "digest-algo", Value: "sha256", Destination: &algorithm, Usage: "name the blob by `ALGO`: sha256 or sha512"},
 		},
 		run: func(ctx context.Context, e *env, args []string) (_ any, err error) {
+			switch {
+			case !artifact.IsMediaType(mediaType):
+				return nil, content.Errorf(content.ErrInvalid, "--media-type %q: is not a media type", mediaType)
+			case algorithm != "sha256" && algorithm != "sha512":
+				return nil, content.Errorf(content.ErrInvalid, "--digest-algo %q: want sha256 or sha512", algorithm)
+			}
 			l, ref, err := e.openWriter(args[0])
 			if err != nil {
 				return nil, err

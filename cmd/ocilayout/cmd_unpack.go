@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/mutate/rootfs"
 )
 
@@ -35,6 +36,9 @@ func unpackCommand() *command {
 		},
 		report: true,
 		run: func(ctx context.Context, e *env, args []string) (_ any, err error) {
+			if args[1] == "-" {
+				return nil, content.Errorf(content.ErrInvalid, "standard output takes no directory: export --to rootfs writes a tar there")
+			}
 			if o.UIDMap, err = idMaps(maps.of("uid-map")); err != nil {
 				return nil, err
 			}

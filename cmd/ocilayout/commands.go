@@ -45,6 +45,7 @@ var commands = []func() *command{
 	diffCommand,
 	pushCommand,
 	pullCommand,
+	syncCommand,
 	loginCommand,
 	logoutCommand,
 	refCommand,

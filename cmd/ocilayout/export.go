@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/ocilayout/ocilayout/cmd/ocilayout/internal/render"
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/export"
+	"github.com/ocilayout/ocilayout/layout"
 )
 
 // exportRoots finds what the references mean. The closer is to be closed after
@@ -29,6 +31,19 @@ func (e *env) exportRoots(ctx context.Context, refs []string) ([]export.Root, io
 		roots = append(roots, found...)
 	}
 	return roots, opened, nil
+}
+
+// notAnImage refuses the name of an image in the place of the archive's: it would
+// become a file beside the layout.
+func notAnImage(file string) error {
+	ref, err := layout.ParseReference(file)
+	if err != nil || ref.Name == "" {
+		return nil
+	}
+	if _, err := os.Stat(ref.Layout); err != nil {
+		return nil
+	}
+	return &usageError{file + " is an image: the last argument is the archive's FILE, or -", "export"}
 }
 
 // closers are closed together.

@@ -166,6 +166,32 @@ func (a *arranger) result() []string {
 	return append(out, a.operands...)
 }
 
+// onlyOnce refuses a command's flag that is given twice where one value alone
+// counts, in what arrange has put in order. Of global flags the last one counts, so
+// that an alias may have some.
+func onlyOnce(ordered []string, table []*command) error {
+	at := slices.IndexFunc(ordered, func(word string) bool { return !strings.HasPrefix(word, "-") })
+	if at < 0 {
+		return nil
+	}
+	for _, c := range table {
+		if c.name != ordered[at] {
+			continue
+		}
+		given := map[string]int{}
+		for _, word := range ordered[at+1 : at+1+slices.Index(ordered[at+1:], "--")] {
+			name, _, _ := strings.Cut(strings.TrimPrefix(word, "--"), "=")
+			given[name]++
+		}
+		for _, d := range describeFlags(c.flags) {
+			if d.value != "" && !d.repeats && given[d.long]+given[d.short] > 1 {
+				return &usageError{"--" + d.long + " is given more than once, and takes one " + d.value, c.name}
+			}
+		}
+	}
+	return nil
+}
+
 // earlyFormat finds --format before anything is parsed, for errors of parsing.
 func earlyFormat(args []string) string {
 	format := os.Getenv("OCILAYOUT_FORMAT")

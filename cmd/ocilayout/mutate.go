@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,9 +59,40 @@ func (e *env) edits(ctx context.Context, l *layout.Layout, list ordered, open *c
 		if edits[i], err = byName[v.flag].Parse(v.value, flagEnv); err != nil {
 			return nil, fmt.Errorf("--%s: %w", v.flag, err)
 		}
+		if add, ok := edits[i].Change.(mutate.LayerAdd); ok {
+			if err := e.spool(&add, open); err != nil {
+				return nil, fmt.Errorf("--%s: %w", v.flag, err)
+			}
+			edits[i].Change = add
+		}
 	}
 	return edits, nil
 }
+
+// spool puts standard input into a file where it is the tar of a layer, which is read
+// more than once. The file is gone when open is closed.
+func (e *env) spool(add *mutate.LayerAdd, open *closers) error {
+	if add.Tar != "-" {
+		return nil
+	}
+	if slices.ContainsFunc(*open, func(c io.Closer) bool { _, ok := c.(spooled); return ok }) {
+		return content.Errorf(content.ErrInvalid, "standard input can be only one of the layers")
+	}
+	f, err := os.CreateTemp("", "ocilayout-layer-")
+	if err != nil {
+		return err
+	}
+	*open = append(*open, spooled{f})
+	add.Tar = f.Name()
+	_, err = io.Copy(f, e.stdin)
+	return err
+}
+
+// spooled is a file that is removed when it is closed.
+type spooled struct{ *os.File }
+
+// Close closes and removes the file.
+func (f spooled) Close() error { return errors.Join(f.File.Close(), os.Remove(f.Name())) }
 
 // resolveFrom finds a reference in here, if it begins with ":" or "@", or in the layout
 // that it names. The caller closes the reader, unless it is here or nil.

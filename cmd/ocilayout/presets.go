@@ -93,6 +93,8 @@ func (p *putPresets) flags() []cli.Flag {
 	}
 }
 
+func (p *putPresets) given() bool { return *p != putPresets{} }
+
 // apply makes the preset that was given, if one was, of base, and the name that
 // it goes by.
 func (p *putPresets) apply(ctx context.Context, name string, base artifact.Options) (string, artifact.Options, error) {

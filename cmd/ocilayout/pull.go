@@ -16,15 +16,20 @@ type pullFlags struct {
 	digestFile string
 }
 
-// pull brings what args and flags say into the layout that the last argument names.
+// pull brings what args and flags say into the layout, or archive, that the last
+// argument names.
 func (f *pullFlags) pull(ctx context.Context, e *env, args []string, o registry.PullOptions) (_ any, err error) {
 	sources, target := args[:len(args)-1], args[len(args)-1]
 	ref, err := layout.ParseReference(target)
 	if err != nil {
 		return nil, err
 	}
+	archive := isArchive(target, ref)
 	if err := f.check(sources, ref); err != nil {
 		return nil, err
+	}
+	if archive && o.Policy != layout.Overwrite {
+		return nil, &usageError{"--on-conflict is about layouts: an archive is made anew", "pull"}
 	}
 	s, err := f.from.session(e)
 	if err != nil {
@@ -34,16 +39,19 @@ func (f *pullFlags) pull(ctx context.Context, e *env, args []string, o registry.
 	if err != nil {
 		return nil, err
 	}
+	o.Name = ref.Name
+	if archive {
+		return f.archive(ctx, e, s, wants, ref, o)
+	}
 	// The first one is looked for before a layout is made.
 	if wants[0].Found, err = registry.Find(ctx, s, wants[0].From); err != nil {
 		return nil, err
 	}
-	dst, name, err := e.destination(ctx, target)
+	dst, _, err := e.destination(ctx, target)
 	if err != nil {
 		return nil, err
 	}
 	defer closing(dst, &err)
-	o.Name = name
 	done, err := registry.PullAll(ctx, s, wants, dst, o)
 	if err != nil {
 		return nil, err
@@ -55,6 +63,8 @@ func (f *pullFlags) pull(ctx context.Context, e *env, args []string, o registry.
 func (f *pullFlags) check(sources []string, target layout.Reference) error {
 	many := len(sources) > 1 || f.refsFrom != "" || f.allTags
 	switch {
+	case target.Digest != "":
+		return content.Errorf(content.ErrInvalid, "%s: a destination has no digest", target)
 	case f.refsFrom != "" && (len(sources) > 0 || f.allTags):
 		return &usageError{"--refs-from says which images: no other may be given", "pull"}
 	case f.refsFrom == "" && len(sources) == 0:

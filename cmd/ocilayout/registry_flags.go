@@ -47,6 +47,8 @@ func (f *registryFlags) flags() []cli.Flag {
 		text("cert-file", "`FILE` with the client's certificate, in PEM", &f.o.CertFile),
 		text("key-file", "`FILE` with the key of --"+f.side+"cert-file", &f.o.KeyFile),
 		f.resolve.flag(f.side+"resolve", f.about()+"connect to another address for a host and port: `HOST:PORT:ADDRESS`; names in requests and certificates stay"),
+		text("hosts-dir", "`DIR` with containerd's hosts.toml and certificates of registries, in place of the mirrors that this machine is set up for", &f.o.HostsDir),
+		text("registries-conf", "containers' registries.conf in `FILE`, in place of the same; an empty file for no mirrors", &f.o.RegistriesConf),
 		text("authfile", "`FILE` with credentials, as docker and podman write it", &f.o.AuthFile),
 		username,
 		toggle("password-stdin", "read the password from standard input", &f.password),
@@ -83,7 +85,8 @@ func (f *registryFlags) session(e *env) (*registry.Session, error) {
 	return registry.NewSession(o, nil), nil
 }
 
-// options are what the flags say. The password is read the first time.
+// options are what the flags say. The password is read the first time, unless it was
+// asked for.
 func (f *registryFlags) options(e *env) (registry.Options, error) {
 	f.o.Warn = func(err error) { e.warnf("%v", err) }
 	f.o.Resolve = map[string]netip.Addr{}
@@ -94,7 +97,7 @@ func (f *registryFlags) options(e *env) (registry.Options, error) {
 		}
 		f.o.Resolve[host] = addr
 	}
-	if f.password != (f.o.Username != "") {
+	if f.password != (f.o.Username != "") && f.o.Password == "" {
 		return f.o, content.Errorf(content.ErrInvalid, "--%[1]susername and --%[1]spassword-stdin go together", f.side)
 	}
 	if !f.password || f.o.Password != "" {

@@ -1,13 +1,12 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/ocilayout/ocilayout/cmd/ocilayout/internal/render"
 	"github.com/ocilayout/ocilayout/content"
-	"github.com/ocilayout/ocilayout/layout"
 	"github.com/ocilayout/ocilayout/registry"
 )
 
@@ -25,30 +24,6 @@ func (p pushed) outcome(digestFile string) (any, error) {
 	return p, writeDigest(digestFile, p.Digest)
 }
 
-// pushOne sends one image.
-func pushOne(ctx context.Context, s *registry.Session, r *layout.Reader, ref layout.Reference, to registry.Reference, o registry.PushOptions, digestFile string) (any, error) {
-	done, err := registry.Push(ctx, s, r, ref, to, o)
-	if err != nil {
-		return nil, err
-	}
-	return pushed{done}.outcome(digestFile)
-}
-
-// pushAll sends all images of a layout.
-func pushAll(ctx context.Context, s *registry.Session, r *layout.Reader, ref layout.Reference, to registry.Reference, o registry.PushOptions, digestFile string) (any, error) {
-	if err := wholeLayout(ref); err != nil {
-		return nil, err
-	}
-	if digestFile != "" {
-		return nil, &usageError{"--digest-file is about one image, and --all-tags about many", "push"}
-	}
-	done, err := registry.PushAll(ctx, s, r, to, o)
-	if err != nil {
-		return nil, err
-	}
-	return pushed{done}.outcome("")
-}
-
 // Tables has a line for each tag and one with the sums.
 func (p pushed) Tables() []render.Table {
 	verb := "sent"
@@ -63,16 +38,19 @@ func (p pushed) Tables() []render.Table {
 		sum += fmt.Sprintf("; %d left out, which the index lists all the same", p.Absent)
 	}
 	tables := changes(p.Changes).Tables()
-	tables[0].Rows = append(tables[0].Rows, []string{sum})
+	tables[0].Rows = append(append(tables[0].Rows, narrowings(p.Narrowed)...), []string{sum})
 	return tables
 }
 
 // pulled shows a registry.PullReport to people.
 type pulled struct{ registry.PullReport }
 
-// Tables has a line for each name and one with the sums.
+// Tables has a line for each name, then what refers to that, and one with the sums.
 func (p pulled) Tables() []render.Table {
-	return transfer{p.TransferReport}.Tables()
+	tables := transfer{p.TransferReport}.Tables()
+	last := len(tables[0].Rows) - 1
+	tables[0].Rows = slices.Insert(tables[0].Rows, last, broughtRows(p.Brought)...)
+	return tables
 }
 
 // writeDigest writes a digest to a file, unless there is none.

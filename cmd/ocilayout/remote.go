@@ -18,7 +18,7 @@ const registryUsage = "REF may be one in a registry, docker://HOST[:PORT]/REPOSI
 // given says whether any flag about registries is set.
 func (f *registryFlags) given() bool {
 	return f.password || len(f.resolve) > 0 || f.o.PlainHTTP || f.o.TLS || f.o.Insecure ||
-		f.o.CAFile+f.o.CertFile+f.o.KeyFile+f.o.AuthFile+f.o.Username != ""
+		f.o.CAFile+f.o.CertFile+f.o.KeyFile+f.o.HostsDir+f.o.RegistriesConf+f.o.AuthFile+f.o.Username != ""
 }
 
 // only refuses flags about registries where there is none.
@@ -119,7 +119,7 @@ func (f *registryFlags) repository(ctx context.Context, e *env, arg string) (*re
 	if err != nil {
 		return nil, ref, err
 	}
-	repo, err := s.Open(ctx, ref)
+	repo, err := s.OpenToRead(ctx, ref)
 	return repo, ref, err
 }
 

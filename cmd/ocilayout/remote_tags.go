@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"path"
+	"slices"
+	"strings"
 
 	"github.com/ocilayout/ocilayout/cmd/ocilayout/internal/render"
 	"github.com/ocilayout/ocilayout/content"
@@ -10,9 +12,20 @@ import (
 	"github.com/ocilayout/ocilayout/registry"
 )
 
-// remoteTags lists the tags of a repository: those that people gave, unless all are
-// asked for.
-func (f *registryFlags) remoteTags(ctx context.Context, e *env, arg string, o layout.ListOptions, match []string) (any, error) {
+// remoteList lists the tags of a repository, those that people gave unless all are asked
+// for, or the repositories of a registry.
+func (f *registryFlags) remoteList(ctx context.Context, e *env, arg string, o layout.ListOptions) (any, error) {
+	for _, pattern := range slices.Concat(o.Match, o.Exclude) {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return nil, content.Errorf(content.ErrInvalid, "%q is no pattern for names", pattern)
+		}
+	}
+	chosen := func(name string) bool {
+		return (len(o.Match) == 0 || fits(name, o.Match)) && !fits(name, o.Exclude)
+	}
+	if host, ok := strings.CutSuffix(strings.TrimPrefix(arg, registry.Scheme), "/"); ok && !strings.Contains(host, "/") {
+		return f.remoteRepositories(ctx, e, host, chosen, o.Details)
+	}
 	ref, s, err := f.target(e, arg)
 	if err != nil {
 		return nil, err
@@ -20,13 +33,8 @@ func (f *registryFlags) remoteTags(ctx context.Context, e *env, arg string, o la
 	if ref.Tag != "" || ref.Digest != "" {
 		return nil, content.Errorf(content.ErrInvalid, "%s is one image, and a repository is wanted: %s", ref, ref.Name())
 	}
-	for _, pattern := range match {
-		if _, err := path.Match(pattern, ""); err != nil {
-			return nil, content.Errorf(content.ErrInvalid, "--match %q: %v", pattern, err)
-		}
-	}
 	keep := func(tag string) bool {
-		return (o.All || !layout.IsReferrerTag(tag)) && matches(tag, match)
+		return (o.All && !o.NoDigestTags || !layout.IsReferrerTag(tag)) && chosen(tag)
 	}
 	list, err := registry.ListTags(ctx, s, ref, keep, o.Details)
 	if err != nil {
@@ -35,13 +43,38 @@ func (f *registryFlags) remoteTags(ctx context.Context, e *env, arg string, o la
 	return tagList{list, o.Details}.rows(), nil
 }
 
-func matches(tag string, patterns []string) bool {
-	for _, pattern := range patterns {
-		if ok, err := path.Match(pattern, tag); ok && err == nil {
-			return true
+func (f *registryFlags) remoteRepositories(ctx context.Context, e *env, arg string, chosen func(string) bool, details bool) (any, error) {
+	if details {
+		return nil, content.Errorf(content.ErrInvalid, "--long is about the tags of a repository, and %s is a registry", arg)
+	}
+	host, err := registry.ParseHost(arg)
+	if err != nil {
+		return nil, err
+	}
+	s, err := f.session(e)
+	if err != nil {
+		return nil, err
+	}
+	names, err := registry.Repositories(ctx, s, host)
+	if err != nil {
+		return nil, err
+	}
+	var list []registry.TagListing
+	for _, name := range names {
+		if chosen(name) {
+			list = append(list, registry.TagListing{Name: name})
 		}
 	}
-	return len(patterns) == 0
+	return tagList{list, false}.rows(), nil
+}
+
+// fits is path.Match of one of the patterns, in which a "/" is a character like others.
+func fits(name string, patterns []string) bool {
+	plain := func(s string) string { return strings.ReplaceAll(s, "/", "\x00") }
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		ok, err := path.Match(plain(pattern), plain(name))
+		return ok && err == nil
+	})
 }
 
 // tagList shows the tags of a repository to people.

@@ -69,6 +69,19 @@ func (t transfer) Tables() []render.Table {
 		sum += fmt.Sprintf("; %d absent in the source", n)
 	}
 	tables := changes(t.Changes).Tables()
-	tables[0].Rows = append(tables[0].Rows, []string{sum})
+	tables[0].Rows = append(append(tables[0].Rows, narrowings(t.Narrowed)...), []string{sum})
 	return tables
+}
+
+// narrowings has a line for each index that became another.
+func narrowings(list []layout.Narrowing) [][]string {
+	var rows [][]string
+	for _, n := range list {
+		row := "narrowed: " + n.Old.String() + " -> " + n.New.String()
+		if n.Left > 0 {
+			row += fmt.Sprintf("; %d referrers of the old index stay behind", n.Left)
+		}
+		rows = append(rows, []string{row})
+	}
+	return rows
 }

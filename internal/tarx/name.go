@@ -18,10 +18,11 @@ import (
 // systemd puts them in the names of its units, unless they would do one of these
 // things where they separate paths.
 func CleanName(name string) (string, error) {
-	if fault := nameFault(name); fault != "" {
+	clean := path.Clean(name)
+	if fault := nameFault(name, clean); fault != "" {
 		return "", content.Errorf(content.ErrRefused, "member name %s %s", quote(name), fault)
 	}
-	return path.Clean(name), nil
+	return clean, nil
 }
 
 // MemberName is the path from the root of an image that a name in a layer means; "" is
@@ -56,14 +57,15 @@ func isClean(name string) bool {
 	return after != '/'
 }
 
-// nameFault says what is wrong with a name, or nothing.
-func nameFault(name string) string {
+// nameFault says what is wrong with a name, or with what it is when it is clean: a "./"
+// that cleaning takes away may hide what stands behind it.
+func nameFault(name, clean string) string {
 	switch {
 	case name == "":
 		return "is empty"
 	case strings.ContainsRune(name, 0):
 		return "contains a NUL"
-	case name[0] == '/', name[0] == '\\':
+	case name[0] == '/', name[0] == '\\', clean[0] == '\\':
 		return "is absolute"
 	case hasDrive(name):
 		return "starts with a drive letter"

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -23,6 +24,10 @@ type Registry struct {
 	*httptest.Server
 	// NoReferrers leaves out the referrers API.
 	NoReferrers bool
+	// Sparse takes indexes whose children are not there.
+	Sparse bool
+	// NoDelete refuses to delete; TakesAll deletes what a tag points to with the tag.
+	NoDelete, TakesAll bool
 	// User and Password, if set, are asked for by the basic scheme.
 	User, Password string
 	// Fault, if set, may answer a request in place of the registry.
@@ -33,7 +38,9 @@ type Registry struct {
 	uploads   int
 	requests  []string
 	presented []string
+	whole     int
 	hosts     []string
+	sent      int64
 }
 
 type repo struct {
@@ -93,11 +100,27 @@ func (reg *Registry) Presented() []string {
 	return slices.Clone(reg.presented)
 }
 
+// Whole is how many uploads came to their end and were of other bytes than they said.
+func (reg *Registry) Whole() int {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	return reg.whole
+}
+
 // Hosts lists what requests said is the registry's name.
 func (reg *Registry) Hosts() []string {
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
 	return slices.Clone(reg.hosts)
+}
+
+// Sent is how many bytes of blobs were sent since the last call, but by a Fault.
+func (reg *Registry) Sent() int64 {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	n := reg.sent
+	reg.sent = 0
+	return n
 }
 
 // Manifest returns the manifest at a tag or digest, or nil.
@@ -166,6 +189,10 @@ func (reg *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
+	if path == "_catalog" {
+		reg.catalog(w, r)
+		return
+	}
 	for _, part := range []struct {
 		sep  string
 		does func(w http.ResponseWriter, r *http.Request, name, rest string, body []byte)
@@ -198,6 +225,7 @@ func (reg *Registry) upload(w http.ResponseWriter, r *http.Request, name, _ stri
 		return
 	}
 	if d := q.Get("digest"); digest.FromBytes(body).String() != d || q.Get("state") != "x" {
+		reg.whole++
 		refuse(w, http.StatusBadRequest, "DIGEST_INVALID")
 		return
 	}
@@ -221,7 +249,8 @@ func (reg *Registry) blob(w http.ResponseWriter, r *http.Request, name, d string
 	} else {
 		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
 	}
-	_, _ = w.Write(data)
+	n, _ := w.Write(data)
+	reg.sent += int64(n)
 }
 
 func (reg *Registry) manifest(w http.ResponseWriter, r *http.Request, name, point string, body []byte) {
@@ -231,8 +260,17 @@ func (reg *Registry) manifest(w http.ResponseWriter, r *http.Request, name, poin
 		return
 	}
 	m, d := repo.find(point)
+	if r.Method == http.MethodDelete && reg.NoDelete {
+		refuse(w, http.StatusMethodNotAllowed, "UNSUPPORTED")
+		return
+	}
 	if m.data == nil {
 		refuse(w, http.StatusNotFound, "MANIFEST_UNKNOWN")
+		return
+	}
+	if r.Method == http.MethodDelete {
+		reg.remove(repo, point, d)
+		w.WriteHeader(http.StatusAccepted)
 		return
 	}
 	w.Header().Set("Content-Type", m.mediaType)
@@ -241,6 +279,33 @@ func (reg *Registry) manifest(w http.ResponseWriter, r *http.Request, name, poin
 	if r.Method == http.MethodGet {
 		_, _ = w.Write(m.data)
 	}
+}
+
+// remove deletes a tag, or a manifest with its tags.
+func (reg *Registry) remove(repo *repo, point, d string) {
+	if delete(repo.tags, point); point != d && !reg.TakesAll {
+		return
+	}
+	delete(repo.manifests, d)
+	for tag, of := range repo.tags {
+		if of == d {
+			delete(repo.tags, tag)
+		}
+	}
+}
+
+// catalog gives two repositories with each request, so that pages are tested.
+func (reg *Registry) catalog(w http.ResponseWriter, r *http.Request) {
+	names := slices.Sorted(maps.Keys(reg.repos))
+	if last := r.URL.Query().Get("last"); last != "" {
+		names = names[slices.Index(names, last)+1:]
+	}
+	if len(names) > 2 {
+		names = names[:2]
+		w.Header().Set("Link", "</v2/_catalog?n=2&last="+names[1]+`>; rel="next"`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]any{"repositories": names})
 }
 
 // take stores a manifest if all that it needs is there.
@@ -265,7 +330,7 @@ func (reg *Registry) take(w http.ResponseWriter, mediaType string, repo *repo, p
 		}
 	}
 	for _, child := range m.Manifests {
-		if _, ok := repo.manifests[child.Digest.String()]; !ok {
+		if _, ok := repo.manifests[child.Digest.String()]; !ok && !reg.Sparse {
 			refuse(w, http.StatusBadRequest, "MANIFEST_BLOB_UNKNOWN")
 			return
 		}

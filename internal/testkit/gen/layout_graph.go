@@ -55,6 +55,9 @@ func brokenGraphs() []vector.Vector {
 		bad("type-contradicted", "media-type", specDescriptor, "a manifest whose mediaType is not its descriptor's", hello(func(l *build.Layout) {
 			l.Entries[0].MediaType = content.DockerManifest
 		})),
+		kept("type-unknown-subject", "media-type", specDescriptor, "an entry of an unknown type that is the subject of a referrer, as a manifest", attached(func(l *build.Layout) {
+			l.Entries[0].MediaType = "application/vnd.example.unknown"
+		})),
 		kept("type-two-claims", "media-type", specDescriptor, "two entries of one manifest with two types", hello(func(l *build.Layout) {
 			second := l.Entries[0]
 			second.MediaType = content.DockerManifest

@@ -94,6 +94,12 @@ func TestYoungIndexIsReadAgain(t *testing.T) {
 	w.state.At = w.state.At.Add(3 * time.Second)
 	refresh(t, c, w)
 	compare(t, stored(t, c, w), computed(t, w))
+	w.state.At = w.state.At.AddDate(-10, 0, 0) // the clock was put back
+	w.state.Index.Ino++
+	refresh(t, c, w)
+	if _, err := c.Open(w.state, false); !errors.Is(err, catalog.ErrStale) {
+		t.Errorf("Open of what was looked at before it changed: %v", err)
+	}
 }
 
 // TestWrongFilesAreBuiltAgain: whatever was done to the files, the answers are
