@@ -69,13 +69,13 @@ func nameFault(name, clean string) string {
 		return "is absolute"
 	case hasDrive(name):
 		return "starts with a drive letter"
-	case strings.HasPrefix(clean, whiteoutPrefix+`\`), strings.HasPrefix(clean, whiteoutPrefix) && hasDrive(clean[len(whiteoutPrefix):]):
-		return "removes what is outside"
 	case hasDotDot(name):
 		return `leads outside with ".."`
-	default:
-		return ""
 	}
+	if target, _, ok := Whiteout(clean); ok && nameFault(target, target) != "" {
+		return "removes what is outside"
+	}
+	return ""
 }
 
 // hasDrive looks behind leading "./", which cleaning takes away.
