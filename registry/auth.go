@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -48,20 +47,6 @@ func (o Options) credential(ref Reference, want string) auth.CredentialFunc {
 	}
 }
 
-// A credentialError says that a file, or the helper that it names, does not say what the
-// user is called.
-type credentialError struct {
-	path string
-	err  error
-}
-
-func (e *credentialError) Error() string {
-	text, _, _ := strings.Cut(e.err.Error(), "\n") // of what a helper says
-	return e.path + ": credentials: " + text
-}
-
-func (e *credentialError) Is(target error) bool { return target == ErrUnauthorized }
-
 // helperPrefix is what the programs begin with that docker asks for credentials.
 const helperPrefix = "docker-credential-"
 
@@ -69,7 +54,7 @@ const helperPrefix = "docker-credential-"
 func (o Options) askHelper(ctx context.Context, host string) (auth.Credential, error) {
 	name, ok := strings.CutPrefix(o.Helper, helperPrefix)
 	if !ok || strings.ContainsAny(name, `/\`) {
-		return auth.EmptyCredential, &credentialError{host, fmt.Errorf("the helper %q is no %sNAME", o.Helper, helperPrefix)}
+		return auth.EmptyCredential, content.At(host, content.Errorf(content.ErrInvalid, "the helper %q is no %sNAME", o.Helper, helperPrefix))
 	}
 	key := o.HelperHost
 	if key == "" {
@@ -77,10 +62,24 @@ func (o Options) askHelper(ctx context.Context, host string) (auth.Credential, e
 	}
 	found, err := credentials.NewNativeStore(name).Get(ctx, key)
 	if err != nil {
-		return found, &credentialError{o.Helper, err}
+		return auth.EmptyCredential, &credentialError{o.Helper, err}
 	}
 	return found, nil
 }
+
+// A credentialError says that a file, or the helper that it names, does not say what the
+// user is called.
+type credentialError struct {
+	from string
+	err  error
+}
+
+func (e *credentialError) Error() string {
+	text, _, _ := strings.Cut(e.err.Error(), "\n") // of what a helper says
+	return e.from + ": credentials: " + text
+}
+
+func (e *credentialError) Is(target error) bool { return target == ErrUnauthorized }
 
 // credentialKeys are the names under which credentials for ref may be stored, the
 // closest first: podman's files know repositories.

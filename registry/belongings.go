@@ -1,10 +1,12 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
 	"github.com/ocilayout/ocilayout/content"
+	"github.com/ocilayout/ocilayout/layout"
 )
 
 // belongings sends what refers to the manifests that were sent or there, what refers
@@ -25,16 +27,50 @@ func (p *pusher) belongings(ctx context.Context) error {
 			return content.At(p.src.Path(), err)
 		}
 		for _, t := range signed {
-			before := p.report.Manifests
-			if err := p.image(ctx, t.Descriptor, t.points); err != nil {
+			if err := p.signature(ctx, subject.Digest, t); err != nil {
 				return err
-			}
-			if p.report.Manifests > before {
-				p.report.Referrers++
 			}
 		}
 	}
 	return nil
+}
+
+// signature sends what cosign made for a subject.
+func (p *pusher) signature(ctx context.Context, subject content.Digest, t target) error {
+	m, _, err := content.FetchManifest(ctx, p.src, t.Descriptor, p.src.Limits())
+	if err != nil {
+		return content.At(p.src.Path(), err)
+	}
+	b := Brought{Digest: t.Digest, ArtifactType: cmp.Or(layout.TypeOfContent(m), m.EffectiveArtifactType()), Subject: subject, Tag: t.points[0]}
+	if !p.allowed.kind(b.ArtifactType) {
+		return nil
+	}
+	if err := p.admit(ctx, &b, t.Descriptor); err != nil {
+		return err
+	}
+	before := p.report.Manifests
+	if err := p.image(ctx, t.Descriptor, t.points); err != nil {
+		return err
+	}
+	if p.report.Manifests > before {
+		p.report.Referrers++
+		p.report.Brought = append(p.report.Brought, b)
+	}
+	return nil
+}
+
+// admit counts what refers to an image, with all below it, before any of that is sent.
+func (p *pusher) admit(ctx context.Context, b *Brought, d content.Descriptor) (err error) {
+	if err = p.allowed.more(1); err == nil {
+		p.allowed.count++
+		b.Size, err = p.allowed.weigh(ctx, scale{p.src, p.src.Limits(), p.o.Platforms, p.isPlanned}, d, 0)
+	}
+	return content.At(p.src.Path(), err)
+}
+
+func (p *pusher) isPlanned(d content.Digest) bool {
+	_, ok := p.planned[d]
+	return ok || p.blobs[d]
 }
 
 func (p *pusher) referrersOf(ctx context.Context, subject node) error {
@@ -56,8 +92,18 @@ func (p *pusher) referrersOf(ctx context.Context, subject node) error {
 			listed[d.Digest] = true
 		}
 	}
+	own = slices.DeleteFunc(p.allowed.fit(own), func(d content.Descriptor) bool { return p.isPlanned(d.Digest) })
+	fresh := 0
 	for _, d := range own {
-		if _, ok := p.planned[d.Digest]; ok {
+		if !listed[d.Digest] {
+			fresh++
+		}
+	}
+	if err := p.allowed.more(fresh); err != nil {
+		return content.At(p.src.Path(), content.AtDigest(subject.Digest, err))
+	}
+	for _, d := range own {
+		if p.isPlanned(d.Digest) { // by one before it
 			continue
 		}
 		if err := p.referrer(ctx, d, subject.Digest, listed[d.Digest]); err != nil {
@@ -69,24 +115,34 @@ func (p *pusher) referrersOf(ctx context.Context, subject node) error {
 
 // referrer sends one referrer, with all below it, unless the registry lists it.
 func (p *pusher) referrer(ctx context.Context, d content.Descriptor, subject content.Digest, listed bool) error {
-	if !listed {
-		ok, err := p.src.refers(ctx, d, subject)
-		if err != nil || !ok {
-			return content.At(p.src.Path(), err)
-		}
-	}
 	var work plan
-	if err := p.plan(ctx, &work, d, listed, false, 0); err != nil {
+	if listed {
+		return content.At(p.src.Path(), p.plan(ctx, &work, d, true, false, 0))
+	}
+	ok, err := p.src.refers(ctx, d, subject)
+	if err != nil || !ok {
 		return content.At(p.src.Path(), err)
 	}
-	if listed {
+	m, _, err := content.FetchManifest(ctx, p.src, d, p.src.Limits())
+	if err != nil {
+		return content.At(p.src.Path(), err)
+	}
+	b := Brought{Digest: d.Digest, ArtifactType: m.EffectiveArtifactType(), Subject: subject}
+	if !p.allowed.kind(b.ArtifactType) {
 		return nil
+	}
+	if err := p.admit(ctx, &b, d); err != nil {
+		return err
+	}
+	if err := p.plan(ctx, &work, d, false, false, 0); err != nil {
+		return content.At(p.src.Path(), err)
 	}
 	if err := p.send(ctx, work); err != nil {
 		return err
 	}
 	p.report.Manifests++
 	p.report.Referrers++
+	p.report.Brought = append(p.report.Brought, b)
 	if p.o.DryRun {
 		return nil
 	}

@@ -283,3 +283,39 @@ func TestCopyStalls(t *testing.T) {
 		t.Errorf("got %+v after %d uploads", done, n.Load())
 	}
 }
+
+// TestCopyAllowance: what comes along is bounded, by default too, and told.
+func TestCopyAllowance(t *testing.T) {
+	a, ro := fakeregistry.New(t), quick(t)
+	built := build.NewLayout()
+	app := built.Image(build.Image{})
+	built.Tag("app", app)
+	sbom, report := built.Artifact("a/sbom", &app, []byte("sbom")), built.Artifact("a/report", &app, []byte(strings.Repeat("report", 1000)))
+	built.Tag(build.FallbackTag(app.Digest), built.Index(sbom, report))
+	built.Attach(report, "a/sbom", []byte("of the report"))
+	push(t, reader(t, built), "app", at(t, a, "app:v1"), ro, registry.PushOptions{})
+	for name, test := range map[string]struct {
+		o    registry.CopyOptions
+		want error
+		come int
+	}{
+		"all":       {registry.CopyOptions{}, nil, 3},
+		"one type":  {registry.CopyOptions{ReferrerTypes: []string{"a/sbom"}}, nil, 1},
+		"both":      {registry.CopyOptions{ReferrerTypes: []string{"a/sbom", "a/report"}}, nil, 3},
+		"enough":    {registry.CopyOptions{MaxReferrers: 3, MaxReferrerBytes: 20_000}, nil, 3},
+		"too many":  {registry.CopyOptions{MaxReferrers: 2}, content.ErrRefused, 0},
+		"too large": {registry.CopyOptions{MaxReferrerBytes: 5_000}, content.ErrRefused, 0},
+	} {
+		b := fakeregistry.New(t)
+		done, err := registry.Copy(t.Context(), session(ro), at(t, a, "app:v1"), at(t, b, "app:v1"), test.o)
+		if !errors.Is(err, test.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err != nil && b.Manifest("app", report.Digest.String()) != nil && name == "too large" {
+			t.Errorf("%s: it was sent", name)
+		}
+		if err == nil && (done.Referrers != test.come || len(done.Brought) != test.come) {
+			t.Errorf("%s: %+v", name, done)
+		}
+	}
+}

@@ -22,8 +22,8 @@ import (
 //
 // Requests, besides those for tokens: three, one of them for the manifest and one for its
 // referrers, which are two where the registry lacks the referrers API. With referrers,
-// two for each of them, three without the API; one for each thousand tags, and two for
-// each of cosign's tags. Without the API, two more for each subject that had referrers.
+// three for each of them, one for each thousand tags, and three for each of cosign's
+// tags. Without the API, two more for each subject of what was deleted.
 func Delete(ctx context.Context, s *Session, ref Reference, withReferrers bool) (layout.Deletion, error) {
 	report := layout.Deletion{Digest: ref.Digest, Names: []string{}, Referrers: []content.Digest{}}
 	if ref.Digest == "" || ref.Tag != "" {

@@ -30,8 +30,8 @@ type PullOptions struct {
 	ReferrerTypes []string
 	// MaxReferrers is how many referrers may come along with all images together, what
 	// cosign made among them, and MaxReferrerBytes how large they may be with all below
-	// them; 0 is DefaultMaxReferrers and DefaultMaxReferrerBytes. More are ErrRefused
-	// before any of them is fetched but for manifests.
+	// them; 0 is DefaultMaxReferrers and DefaultMaxReferrerBytes. More are ErrRefused, and
+	// of what would be too much only manifests are fetched.
 	MaxReferrers     int
 	MaxReferrerBytes int64
 	// Policy says what becomes of a name that other content has.
@@ -100,9 +100,10 @@ func Pull(ctx context.Context, s *Session, from Reference, dst *layout.Layout, o
 //
 // Requests, besides those for tokens: one for each image that is not Found, one for each
 // blob and each child of an index that dst does not have; if it has all, no other. With
-// referrers, one more for each manifest of each repository, two where the registry lacks
-// the referrers API, and one for each thousand tags of a repository. Few of them are
-// under way at once, however many images there are, and as few files open.
+// referrers, one for each thousand tags of a repository, and one for each manifest in it;
+// where the registry lacks the referrers API two to learn that, and one for each list of
+// referrers that is among the tags. Few of them are under way at once, however many images
+// there are, and as few files open.
 func PullAll(ctx context.Context, s *Session, wants []Want, dst *layout.Layout, o PullOptions) (PullReport, error) {
 	return newPuller(dst, o).run(ctx, s, wants)
 }

@@ -23,10 +23,9 @@ type allowance struct {
 	weights map[content.Digest]int64 // of manifests with all below them
 }
 
-func newAllowance(o PullOptions) *allowance {
+func newAllowance(types []string, maxCount int, maxBytes int64) *allowance {
 	return &allowance{
-		types: o.ReferrerTypes, maxCount: cmp.Or(o.MaxReferrers, DefaultMaxReferrers),
-		maxBytes: cmp.Or(o.MaxReferrerBytes, DefaultMaxReferrerBytes), counted: map[content.Digest]bool{},
+		types: types, maxCount: cmp.Or(maxCount, DefaultMaxReferrers), maxBytes: cmp.Or(maxBytes, DefaultMaxReferrerBytes), counted: map[content.Digest]bool{},
 		weights: map[content.Digest]int64{},
 	}
 }
@@ -34,6 +33,18 @@ func newAllowance(o PullOptions) *allowance {
 // kind says whether referrers of a type come along.
 func (a *allowance) kind(artifactType string) bool {
 	return len(a.types) == 0 || slices.Contains(a.types, artifactType)
+}
+
+// fit drops from a list what it says to be of other types, and what it has twice.
+func (a *allowance) fit(list []content.Descriptor) []content.Descriptor {
+	met := map[content.Digest]bool{}
+	return slices.DeleteFunc(list, func(d content.Descriptor) bool {
+		if met[d.Digest] || d.ArtifactType != "" && !a.kind(d.ArtifactType) {
+			return true
+		}
+		met[d.Digest] = true
+		return false
+	})
 }
 
 // more refuses further referrers if they are too many.
@@ -67,7 +78,7 @@ func (p *puller) admit(ctx context.Context, b Brought, d content.Descriptor) (er
 		return err
 	}
 	p.allowed.count++
-	if b.Size, err = p.weigh(ctx, d, 0); err != nil {
+	if b.Size, err = p.weigh(ctx, d); err != nil {
 		return err
 	}
 	p.report.Brought = append(p.report.Brought, b)
@@ -75,39 +86,54 @@ func (p *puller) admit(ctx context.Context, b Brought, d content.Descriptor) (er
 }
 
 // weigh is the size of a manifest with all below it that comes along.
-func (p *puller) weigh(ctx context.Context, d content.Descriptor, depth int) (int64, error) {
-	if !p.seen[d.Digest] {
-		if err := p.allowed.take(d); err != nil {
+func (p *puller) weigh(ctx context.Context, d content.Descriptor) (int64, error) {
+	size, err := p.allowed.weigh(ctx, scale{p.src, p.src.limits, p.o.Platforms, func(d content.Digest) bool { return p.seen[d] }}, d, 0)
+	return size, p.where(err)
+}
+
+// A scale says what is weighed.
+type scale struct {
+	src       content.Fetcher // of which nothing but manifests is read
+	limits    content.Limits
+	platforms []content.Platform
+	counted   func(content.Digest) bool // as what referrers are of
+}
+
+// weigh is the size of a manifest with all below it that is taken. What was not counted
+// before is.
+func (a *allowance) weigh(ctx context.Context, s scale, d content.Descriptor, depth int) (int64, error) {
+	if !s.counted(d.Digest) {
+		if err := a.take(d); err != nil {
 			return 0, err
 		}
 	}
 	if !content.HasEdges(d.MediaType) {
 		return d.Size, nil
 	}
-	if size, ok := p.allowed.weights[d.Digest]; ok {
+	if size, ok := a.weights[d.Digest]; ok {
 		return size, nil
 	}
-	if depth > p.src.limits.Depth {
-		return 0, content.AtDigest(d.Digest, content.Errorf(content.ErrRefused, "manifests nest deeper than %d", p.src.limits.Depth))
+	if depth > s.limits.Depth {
+		return 0, content.AtDigest(d.Digest, content.Errorf(content.ErrRefused, "manifests nest deeper than %d", s.limits.Depth))
 	}
-	m, _, err := content.FetchManifest(ctx, p.src, d, p.src.limits)
+	m, _, err := content.FetchManifest(ctx, s.src, d, s.limits)
 	if errors.Is(err, content.ErrNotFound) && depth > 0 {
 		return 0, nil // of a sparse index
 	}
 	if err != nil {
-		return 0, p.where(err)
+		return 0, err
 	}
 	size := d.Size
 	for _, e := range m.Edges() {
-		if e.Role == content.RoleSubject || e.Role == content.RoleManifest && !layout.WantsChild(ctx, p.src, m, e.To, p.o.Platforms, p.src.limits) {
+		if e.Role == content.RoleSubject || e.Role == content.RoleManifest && !layout.WantsChild(ctx, s.src, m, e.To, s.platforms, s.limits) {
 			continue
 		}
-		below, err := p.weigh(ctx, e.To, depth+1)
+		below, err := a.weigh(ctx, s, e.To, depth+1)
 		if err != nil {
 			return 0, err
 		}
 		size += min(below, math.MaxInt64-size)
 	}
-	p.allowed.weights[d.Digest] = size
+	a.weights[d.Digest] = size
 	return size, nil
 }

@@ -46,7 +46,7 @@ func (p *puller) countLeft(ctx context.Context) error {
 		}
 		it.Left = len(list)
 		for _, r := range p.repos {
-			for _, tag := range r.tags {
+			for tag := range r.tags {
 				if r.repo == repo && strings.HasPrefix(tag, layout.FallbackTag(it.Old)+".") && (layout.Summary{Name: tag}).IsCosignTag() {
 					it.Left++
 				}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -57,28 +58,16 @@ func (p *puller) questions(asked map[question]bool) []question {
 
 // answer asks, and brings what is listed and is what it is said to be.
 func (p *puller) answer(ctx context.Context, questions []question, listed map[[2]content.Digest]bool) error {
-	answers := make([][]content.Descriptor, len(questions))
-	err := each(ctx, len(questions), func(ctx context.Context, i int) (err error) {
-		answers[i], err = questions[i].in.repo.referrers(ctx, questions[i].subject)
-		answers[i] = p.o.Pick(answers[i])
-		return err
-	})
+	answers, err := p.ask(ctx, questions, listed)
 	if err != nil {
 		return err
 	}
 	var all []content.Descriptor
 	for i, q := range questions {
-		answers[i] = slices.DeleteFunc(answers[i], func(d content.Descriptor) bool {
-			return d.ArtifactType != "" && !p.allowed.kind(d.ArtifactType)
-		})
-		fresh := 0
 		for _, d := range answers[i] {
 			p.src.at(d.Digest, q.in.repo)
-			if !listed[[2]content.Digest{q.subject, d.Digest}] {
-				fresh++
-			}
 		}
-		if err := p.allowed.more(fresh); err != nil {
+		if err := p.allowed.more(fresh(q.subject, answers[i], listed)); err != nil {
 			return q.in.repo.at(q.subject.String(), err)
 		}
 		all = append(all, answers[i]...)
@@ -122,28 +111,87 @@ func (p *puller) answer(ctx context.Context, questions []question, listed map[[2
 	return p.bring(ctx, all...)
 }
 
+// ask asks the questions. Where a registry lacks the referrers API its tags say which
+// lists there are.
+func (p *puller) ask(ctx context.Context, questions []question, listed map[[2]content.Digest]bool) ([][]content.Descriptor, error) {
+	answers := make([][]content.Descriptor, len(questions))
+	var first []int // of each repository that was not asked yet
+	for i, q := range questions {
+		if !q.in.probed {
+			q.in.probed = true
+			first = append(first, i)
+		}
+	}
+	var total atomic.Int64
+	take := func(i int, list []content.Descriptor, err error) error {
+		if err != nil {
+			return err
+		}
+		answers[i] = p.allowed.fit(p.o.Pick(list))
+		// Each repository lists a referrer once, so that there are at least this many new ones.
+		sum := total.Add(int64(fresh(questions[i].subject, answers[i], listed)))
+		return questions[i].in.repo.at(questions[i].subject.String(), p.allowed.more(int(sum)/len(p.repos)))
+	}
+	answered := map[int]bool{}
+	for _, i := range first {
+		answered[i] = !questions[i].in.repo.lacks.Load()
+	}
+	err := each(ctx, len(first), func(ctx context.Context, i int) error {
+		q := questions[first[i]]
+		if answered[first[i]] {
+			list, err := q.in.repo.referrers(ctx, q.subject)
+			if err := take(first[i], list, err); err != nil {
+				return err
+			}
+		}
+		// Where the tags are wanted anyway, or are fewer requests than the lists.
+		if q.in.repo.lacks.Load() && (!p.o.NoCosign || len(questions) > askers) {
+			return q.in.list(ctx)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answers, each(ctx, len(questions), func(ctx context.Context, i int) error {
+		q := questions[i]
+		known := q.in.listed && q.in.refused == nil && q.in.repo.lacks.Load()
+		if answered[i] || known && !q.in.tags[layout.FallbackTag(q.subject)] {
+			return nil
+		}
+		list, err := q.in.repo.referrers(ctx, q.subject)
+		return take(i, list, err)
+	})
+}
+
+// fresh counts what was not listed before as a subject's referrer.
+func fresh(subject content.Digest, list []content.Descriptor, listed map[[2]content.Digest]bool) (n int) {
+	for _, d := range list {
+		if !listed[[2]content.Digest{subject, d.Digest}] {
+			n++
+		}
+	}
+	return n
+}
+
 // cosigned brings what cosign made for any manifest that came.
 func (p *puller) cosigned(ctx context.Context) error {
-	refused := make([]error, len(p.repos))
-	err := each(ctx, len(p.repos), func(ctx context.Context, i int) (err error) {
-		refused[i], err = p.repos[i].list(ctx)
-		return err
-	})
+	err := each(ctx, len(p.repos), func(ctx context.Context, i int) error { return p.repos[i].list(ctx) })
 	if err != nil {
 		return err
 	}
 	var tasks []task
 	subjects := map[string]content.Digest{} // by fallback tag
-	for i, r := range p.repos {
-		if refused[i] != nil {
-			r.repo.c.o.Warn(content.At(r.repo.ref.Name(), content.Errorf(ErrDenied, "its tags can't be listed, so what cosign signed under tags stays behind: %w", refused[i])))
+	for _, r := range p.repos {
+		if r.refused != nil {
+			r.repo.c.o.Warn(content.At(r.repo.ref.Name(), content.Errorf(ErrDenied, "its tags can't be listed, so what cosign signed under tags stays behind: %w", r.refused)))
 		}
 		bases := map[string]bool{}
 		for d := range p.src.below(r.roots, p.seen) {
 			tag := layout.FallbackTag(d)
 			bases[tag], subjects[tag] = true, d
 		}
-		for _, tag := range r.tags {
+		for _, tag := range slices.Sorted(maps.Keys(r.tags)) {
 			base, _, _ := strings.Cut(tag, ".")
 			if !bases[base] || !(layout.Summary{Name: tag}).IsCosignTag() {
 				continue
@@ -173,15 +221,29 @@ func (p *puller) cosigned(ctx context.Context) error {
 }
 
 // list lists the tags of a repository, unless that was done. A registry may refuse it.
-func (r *reach) list(ctx context.Context) (refused, err error) {
-	if r.tags != nil {
-		return nil, nil
+func (r *reach) list(ctx context.Context) error {
+	if r.listed {
+		return nil
 	}
-	r.tags, err = r.repo.Tags(ctx)
+	tags, err := r.repo.Tags(ctx)
 	if errors.Is(err, ErrDenied) || errors.Is(err, ErrUnauthorized) || errors.Is(err, content.ErrNotFound) {
-		return err, nil
+		r.listed, r.refused = true, err
+		return nil
 	}
-	return nil, err
+	if err == nil {
+		r.keep(tags)
+	}
+	return err
+}
+
+// keep notes the tags, of those that people give none.
+func (r *reach) keep(tags []string) {
+	r.listed, r.tags = true, map[string]bool{}
+	for _, tag := range tags {
+		if layout.IsReferrerTag(tag) {
+			r.tags[tag] = true
+		}
+	}
 }
 
 // each calls fn with the numbers below n, several at once, until one fails.

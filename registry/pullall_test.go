@@ -206,3 +206,31 @@ func TestAllTags(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestPullWithoutAPI: where the registry lacks the referrers API it is asked for it once,
+// and but for the first for no list that its tags do not name.
+func TestPullWithoutAPI(t *testing.T) {
+	reg, ro := fakeregistry.New(t), quick(t)
+	reg.NoReferrers = true
+	built := siblings(5)
+	built.Attach(built.Entries[3], "a/sbom", []byte("sbom"))
+	pushAll(t, reader(t, built), at(t, reg, "app"), ro)
+	pages := (len(reg.Tags("app")) + 1) / 2 // two tags come with each request
+	var wants []registry.Want
+	for i := range 5 {
+		wants = append(wants, registry.Want{From: at(t, reg, fmt.Sprint("app:v", i))})
+	}
+	first := 1 // the list of the first manifest, if it is not the one
+	if slices.MinFunc(built.Entries[:5], func(a, b content.Descriptor) int { return strings.Compare(a.Digest.String(), b.Digest.String()) }).Digest == built.Entries[3].Digest {
+		first = 0
+	}
+	dst := writable(t)
+	for _, blobs := range []int{2 + 2*5 + 1 + 2, 0} { // of the images; of the SBOM, with its manifest
+		reg.Requests()
+		done, err := registry.PullAll(t.Context(), session(ro), wants, dst, registry.PullOptions{})
+		if err != nil || done.Referrers != 1 {
+			t.Fatalf("got %+v, %v", done, err)
+		}
+		wantRequests(t, reg, "pull", 5+blobs+1+first+pages+1) // manifests, the API, the tags, and the one list
+	}
+}

@@ -41,7 +41,11 @@ type puller struct {
 type reach struct {
 	repo  *Repository
 	roots []content.Digest
-	tags  []string // nil if they were not listed
+
+	probed  bool // whether it has the referrers API is known
+	listed  bool // tags were asked for
+	tags    map[string]bool
+	refused error // why there is no list of them
 }
 
 // A list is what refers to one subject.
@@ -52,7 +56,7 @@ type list struct {
 
 func newPuller(dst *layout.Layout, o PullOptions) *puller {
 	p := &puller{dst: dst, o: o, batch: dst.Batch(), seen: map[content.Digest]bool{}}
-	p.allowed = newAllowance(o)
+	p.allowed = newAllowance(o.ReferrerTypes, o.MaxReferrers, o.MaxReferrerBytes)
 	p.src = newPullSource(p.batch, dst.Limits())
 	p.report.Changes, p.report.Images = []layout.Change{}, []Pulled{}
 	return p
@@ -137,8 +141,8 @@ func (p *puller) todo(ctx context.Context, s *Session, wants []Want) ([]task, er
 			p.repos = append(p.repos, repos[repo])
 		}
 		t.repo = repos[repo]
-		if t.repo.tags == nil {
-			t.repo.tags = w.tags
+		if w.tags != nil && !t.repo.listed {
+			t.repo.keep(w.tags)
 		}
 		tasks = append(tasks, t)
 	}
@@ -169,8 +173,10 @@ func (p *puller) take(ctx context.Context, tasks []task, choose func(task, *Foun
 			}
 			kept, roots, names, homes = append(kept, f), append(roots, f.Descriptor), append(names, tasks[i].name), append(homes, tasks[i].repo)
 		}
-		if err := p.narrow(ctx, kept, roots); err != nil {
-			return nil, err
+		if choose == nil { // these are images
+			if err := p.narrow(ctx, kept, roots); err != nil {
+				return nil, err
+			}
 		}
 		for i, d := range roots {
 			homes[i].roots = append(homes[i].roots, d.Digest)
@@ -234,12 +240,14 @@ func (p *puller) entry(ctx context.Context, d content.Descriptor, name string) (
 	return e, nil
 }
 
-// workers is how many blobs are moved at once: as few as the host wants that wants the
-// fewest.
-func (p *puller) workers() int {
-	n := workers
+// workers is how many blobs are moved at once: more where there are many images, which
+// have many small blobs, and as few as the host wants that wants the fewest.
+func (p *puller) workers(images int) int {
+	n := min(max(workers, images), askers)
 	for _, r := range p.repos {
-		n = min(n, r.repo.c.o.workers())
+		if most := r.repo.c.o.Concurrent; most > 0 {
+			n = min(n, most)
+		}
 	}
 	return n
 }
@@ -249,7 +257,7 @@ func (p *puller) bring(ctx context.Context, roots ...content.Descriptor) error {
 	if err := p.fetchAhead(ctx, roots); err != nil {
 		return err
 	}
-	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: p.workers(), Leave: p.late()})
+	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: p.workers(len(roots)), Leave: p.late()})
 	p.report.Add(done)
 	return p.where(err)
 }

@@ -1,7 +1,9 @@
 package registry
 
 import (
+	"cmp"
 	"context"
+	"math"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/layout"
@@ -25,6 +27,11 @@ type PushOptions struct {
 	NoReferrers bool
 	// Belongings say more closely what goes along.
 	layout.Belongings
+	// ReferrerTypes, MaxReferrers and MaxReferrerBytes are as in PullOptions. The last two
+	// count what is sent; 0 is as there for a Copy, and no bound for what comes from a layout.
+	ReferrerTypes    []string
+	MaxReferrers     int
+	MaxReferrerBytes int64
 	// Policy says what becomes of a tag that has other content. With Fail nothing is sent
 	// then; with Skip nothing of an image all of whose tags stay.
 	Policy layout.Policy
@@ -32,6 +39,13 @@ type PushOptions struct {
 	MountFrom string
 	// DryRun sends nothing but questions.
 	DryRun bool
+}
+
+// unbounded are o for what comes from a layout.
+func (o PushOptions) unbounded() PushOptions {
+	o.MaxReferrers = cmp.Or(o.MaxReferrers, math.MaxInt)
+	o.MaxReferrerBytes = cmp.Or(o.MaxReferrerBytes, math.MaxInt64)
+	return o
 }
 
 // A PushReport says what a push did, or as a dry run would do.
@@ -45,6 +59,8 @@ type PushReport struct {
 	Mounted   int             `json:"mounted"`          // blobs that the registry had
 	Referrers int             `json:"referrers"`        // sent, of the manifests
 	Absent    int             `json:"absent"`           // children of indexes, and foreign layers, left out
+	// Brought is what refers to the images, and was sent.
+	Brought []Brought `json:"brought,omitempty"`
 	// Narrowed are the indexes that are new ones there.
 	Narrowed []layout.Narrowing `json:"narrowed,omitempty"`
 }
@@ -71,7 +87,7 @@ func (r PushReport) Changed() bool {
 // one more for each manifest that was there and has referrers in src, and one for each
 // of cosign's tags.
 func Push(ctx context.Context, s *Session, src *layout.Reader, ref layout.Reference, to Reference, o PushOptions) (PushReport, error) {
-	p := newPusher(&fromLayout{Reader: src}, to.OrLatest(), o)
+	p := newPusher(&fromLayout{Reader: src}, to.OrLatest(), o.unbounded())
 	e, err := src.Lookup(ctx, ref)
 	if err != nil {
 		return p.report, content.At(src.Path(), err)
@@ -83,7 +99,7 @@ func Push(ctx context.Context, s *Session, src *layout.Reader, ref layout.Refere
 // repository. Two names with the same tag and other content are ErrAmbiguous, and then
 // nothing is sent; to.Tag, to.Digest and o.Tags must be empty.
 func PushAll(ctx context.Context, s *Session, src *layout.Reader, to Reference, o PushOptions) (PushReport, error) {
-	p := newPusher(&fromLayout{Reader: src}, to, o)
+	p := newPusher(&fromLayout{Reader: src}, to, o.unbounded())
 	if to.Tag != "" || to.Digest != "" || len(o.Tags) > 0 {
 		return p.report, content.Errorf(content.ErrInvalid, "%s: all tags go to a repository, and have their names already", to)
 	}
@@ -108,6 +124,7 @@ func (r *PushReport) Add(more PushReport) {
 	}
 	r.DryRun = more.DryRun
 	r.Changes = append(r.Changes, more.Changes...)
+	r.Brought = append(r.Brought, more.Brought...)
 	r.Narrowed = append(r.Narrowed, more.Narrowed...)
 	r.Manifests += more.Manifests
 	r.Blobs += more.Blobs

@@ -21,6 +21,7 @@ type pusher struct {
 	seen    []node                 // manifests that were looked at
 	planned map[content.Digest]int // where in seen
 	blobs   map[content.Digest]bool
+	allowed *allowance // of what refers to the images
 	report  PushReport
 }
 
@@ -35,7 +36,8 @@ type node struct {
 func newPusher(src origin, to Reference, o PushOptions) *pusher {
 	return &pusher{
 		src: src, to: to, o: o, planned: map[content.Digest]int{}, blobs: map[content.Digest]bool{},
-		report: PushReport{DryRun: o.DryRun, Changes: []layout.Change{}},
+		allowed: newAllowance(o.ReferrerTypes, o.MaxReferrers, o.MaxReferrerBytes),
+		report:  PushReport{DryRun: o.DryRun, Changes: []layout.Change{}},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"oras.land/oras-go/v2/registry/remote/auth"
 
@@ -112,7 +113,11 @@ func (r *Repository) remove(ctx context.Context, point string) error {
 	case http.StatusAccepted, http.StatusOK, http.StatusNoContent:
 		return resp.Body.Close()
 	case http.StatusMethodNotAllowed, http.StatusBadRequest, http.StatusNotImplemented:
-		return r.at(point, content.Errorf(content.ErrUnsupported, "the registry does not delete it: %w", refusal(resp)))
+		what := "manifests"
+		if !strings.Contains(point, ":") {
+			what = "a tag alone"
+		}
+		return r.at(point, content.Errorf(content.ErrUnsupported, "the registry does not delete %s: %w", what, refusal(resp)))
 	}
 	return r.at(point, refusal(resp))
 }

@@ -151,6 +151,33 @@ func TestDelete(t *testing.T) {
 	}
 }
 
+// TestDeleteRequests holds the numbers of docs/registries.md.
+func TestDeleteRequests(t *testing.T) {
+	for _, lacking := range []bool{false, true} {
+		reg, ro := fakeregistry.New(t), quick(t)
+		reg.NoReferrers = lacking
+		built, d := fiveLayers()
+		push(t, reader(t, built), "v1", at(t, reg, "alone:v1"), ro, registry.PushOptions{})
+		built.Attach(d, "a/sbom", []byte("sbom"))
+		push(t, reader(t, built), "v1", at(t, reg, "signed:v1"), ro, registry.PushOptions{})
+		reg.Requests()
+		for _, c := range []struct {
+			repo          string
+			withReferrers bool
+			want          [2]int
+		}{{"alone", false, [2]int{3, 4}}, {"signed", true, [2]int{7, 10}}} {
+			if _, err := registry.Delete(t.Context(), session(ro), at(t, reg, c.repo+"@"+d.Digest.String()), c.withReferrers); err != nil {
+				t.Fatal(err)
+			}
+			want := c.want[0]
+			if lacking {
+				want = c.want[1]
+			}
+			wantRequests(t, reg, "delete "+c.repo, want)
+		}
+	}
+}
+
 // TestDeleteRefused: what a registry does not delete stays, and so do lists.
 func TestDeleteRefused(t *testing.T) {
 	reg, ro := fakeregistry.New(t), quick(t)
