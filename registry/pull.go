@@ -34,6 +34,9 @@ type PullOptions struct {
 	// of what would be too much only manifests are fetched.
 	MaxReferrers     int
 	MaxReferrerBytes int64
+	// VerifyExisting reads the blobs that the layout has, and fetches those anew that are
+	// wrong. Without it one of the right size is taken for right.
+	VerifyExisting bool
 	// Policy says what becomes of a name that other content has.
 	Policy layout.Policy
 }
