@@ -441,9 +441,14 @@ func TestOnly(t *testing.T) {
 	}
 }
 
-// TestInterrupted: when the context ends nothing has a name that was not there before.
+// TestInterrupted: when the context ends, names are as they were.
 func TestInterrupted(t *testing.T) {
 	w := newWorld(t)
+	old := build.NewLayout()
+	was := old.Image(build.Image{})
+	old.Tag("v0", was)
+	w.push(old, "app")
+	w.run(fmt.Sprintf(mirror, ""), sync.Options{})
 	w.push(siblings(3), "app")
 	ctx, stop := context.WithCancel(t.Context())
 	w.reg.Fault = func(_ http.ResponseWriter, r *http.Request) bool {
@@ -459,8 +464,13 @@ func TestInterrupted(t *testing.T) {
 	if _, err := sync.Run(ctx, c, c.Session(w.options()), sync.Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	if got := w.names("mirror"); got != "" {
+	if got := w.names("mirror"); got != "v0" {
 		t.Errorf("names %s", got)
+	}
+	w.reg.Fault = nil
+	report := w.run(fmt.Sprintf(mirror, ""), sync.Options{})
+	if report.Totals.Copied != 3 || report.Images[0].Old != was.Digest {
+		t.Errorf("afterwards: %+v", report)
 	}
 }
 
