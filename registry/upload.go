@@ -27,9 +27,15 @@ func (r *Repository) upload(ctx context.Context, src content.Fetcher, d content.
 		if errors.As(err, &outside) {
 			return false, outside.error
 		}
-		var started *startedError
-		if err == nil || ctx.Err() != nil || !errors.As(err, &started) || !started.passes || attempt == maxRetries {
+		var started startedError
+		if err == nil || ctx.Err() != nil || !errors.As(err, &started) {
 			return mounted, r.at(d.Digest.String(), err)
+		}
+		if !started.passes || attempt == maxRetries {
+			if own := proveOwn(ctx, src, d); own != nil {
+				return false, own
+			}
+			return false, r.at(d.Digest.String(), err)
 		}
 		select {
 		case <-ctx.Done():
@@ -48,12 +54,7 @@ type startedError struct {
 	after  time.Duration
 }
 
-func (e *startedError) Unwrap() error { return e.error }
-
-// A sourceError is about what is sent, and not about the registry.
-type sourceError struct{ error }
-
-func (e sourceError) Unwrap() error { return e.error }
+func (e startedError) Unwrap() error { return e.error }
 
 // notTaken is the error of an upload that ended with this answer.
 func notTaken(resp *http.Response) error {
@@ -63,8 +64,13 @@ func notTaken(resp *http.Response) error {
 	if errors.Is(err, content.ErrNotFound) { // not that there is no such blob
 		err, passes = content.Errorf(ErrUnavailable, "the registry forgot the upload: %v", err), true
 	}
-	return &startedError{err, passes, after}
+	return startedError{err, passes, after}
 }
+
+// A sourceError is about what is sent, and not about the registry.
+type sourceError struct{ error }
+
+func (e sourceError) Unwrap() error { return e.error }
 
 func (r *Repository) tryUpload(ctx context.Context, src content.Fetcher, d content.Descriptor, from string) (bool, error) {
 	query := url.Values{"mount": {d.Digest.String()}, "from": {from}}
@@ -91,7 +97,7 @@ func (r *Repository) tryUpload(ctx context.Context, src content.Fetcher, d conte
 	if err != nil {
 		return false, err
 	}
-	body, err := src.Fetch(ctx, d)
+	body, err := openBlob(ctx, src, d)
 	if errors.Is(err, content.ErrNotFound) {
 		err = content.AtDigest(d.Digest, content.Errorf(content.ErrMissing, "the blob is missing: %w", err))
 	}
