@@ -618,6 +618,28 @@ func TestSameLayout(t *testing.T) {
 	}
 }
 
+// TestCredentials: those of the file are used at their registry.
+func TestCredentials(t *testing.T) {
+	w := newWorld(t)
+	w.push(siblings(1), "app")
+	w.reg.User, w.reg.Password = "me", "secret"
+	t.Setenv("SYNC_TEST_PASSWORD", "secret")
+	config := `
+creds: [{registry: $REG, tls: disabled, user: %s, pass: '{{env "SYNC_TEST_PASSWORD"}}'}]
+sync: [{source: '$REG/app:v0', target: 'ocidir://$DIR/m:v0', type: image}]`
+	report, err := w.try(fmt.Sprintf(config, "you"), sync.Options{})
+	if err != nil || !errors.Is(report.Images[0].Err, registry.ErrUnauthorized) {
+		t.Errorf("somebody else: %+v, %v", report, err)
+	}
+	if _, err := os.Stat(filepath.Join(w.dir, "m")); err == nil {
+		t.Error("there is a layout, and nothing in it")
+	}
+	w.run(fmt.Sprintf(config, "me"), sync.Options{})
+	if got := w.names("m"); got != "v0" {
+		t.Errorf("names %s", got)
+	}
+}
+
 // TestRateLimit: while the source lets fewer requests through than ratelimit.min, nothing
 // is read from it.
 func TestRateLimit(t *testing.T) {
