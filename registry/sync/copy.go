@@ -156,13 +156,16 @@ func (r *runner) transfer(ctx context.Context, ob *observer, dst *layout.Layout,
 				return err
 			}
 			src.Ref.Name = name
-			if key(name) == key(s.Target.Name) {
+			if key(name) == key(s.Target.Name) && len(o.Platforms) == 0 {
 				together = append(together, src)
 				continue
 			}
 		}
 		o := o
 		o.Name = s.Target.Name
+		if o.Platforms, err = inImage(ctx, shelf.reader, s.From, o.Platforms); err != nil {
+			return content.At(s.Source.String(), err)
+		}
 		if err := r.transferred(layout.Transfer(ctx, dst, []layout.Source{src}, o)); err != nil {
 			return err
 		}
@@ -171,6 +174,32 @@ func (r *runner) transfer(ctx context.Context, ob *observer, dst *layout.Layout,
 		return nil
 	}
 	return r.transferred(layout.Transfer(ctx, dst, together, o))
+}
+
+// inImage leaves of platforms those that an image has: as from a registry, it may lack
+// some of them.
+func inImage(ctx context.Context, r *layout.Reader, image Seen, platforms []content.Platform) ([]content.Platform, error) {
+	if len(platforms) == 0 {
+		return nil, nil
+	}
+	d, err := r.Locate(ctx, layout.Reference{Digest: image.wanted()})
+	if err != nil {
+		return nil, err
+	}
+	var there []content.Platform
+	for _, p := range platforms {
+		_, err = content.SelectPlatform(ctx, r, d, p, r.Limits())
+		switch {
+		case err == nil:
+			there = append(there, p)
+		case !errors.Is(err, content.ErrNotFound):
+			return nil, err
+		}
+	}
+	if len(there) == 0 {
+		return nil, err
+	}
+	return there, nil
 }
 
 func (r *runner) transferred(done layout.TransferReport, err error) error {

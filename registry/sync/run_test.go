@@ -410,6 +410,20 @@ sync:
 	if report, _ = w.try(config, sync.Options{}); report.Totals.Unchanged != 2 {
 		t.Errorf("again: %+v", report)
 	}
+	some := "sync: [{source: '%s', target: 'ocidir://$DIR/%s:app', type: image, platforms: [linux/arm64, linux/s390x, unknown/unknown]}]"
+	w.run(fmt.Sprintf(some, "$REG/app:app", "o"), sync.Options{})
+	w.run(fmt.Sprintf(some, "ocidir://$DIR/o:app", "p"), sync.Options{})
+	for _, path := range []string{"o", "p"} {
+		r, err := layout.OpenReader(filepath.Join(w.dir, path), layout.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, noAMD := r.Size(t.Context(), amd.Digest)
+		_, noARM := r.Size(t.Context(), arm.Digest)
+		if err := r.Close(); err != nil || noAMD == nil || noARM != nil {
+			t.Errorf("%s: of amd64 %v, of arm64 %v, %v", path, noAMD, noARM, err)
+		}
+	}
 	w.names("m")
 }
 
