@@ -73,6 +73,15 @@ sync:
       - artifactType: a/sbom
 `
 
+// backConfig goes the other way, and from registry to registry.
+const backConfig = `
+creds: [{registry: REGISTRY, tls: disabled}]
+sync:
+  - {source: ocidir://MIRROR/app, target: REGISTRY/NAME/app, type: repository}
+  - {source: ocidir://MIRROR/one:arm, target: ocidir://MIRROR/two:arm, type: image}
+  - {source: REGISTRY/team/app, target: REGISTRY/NAME/copy, type: repository, tags: {semverRange: [">=3 <3.5"]}}
+`
+
 // layoutsOfMirror are those that mirrorConfig makes, with tags whose referrers are
 // compared.
 var layoutsOfMirror = map[string][]string{"app": nil, "ranges": nil, "all": {"3"}, "one": nil, "with": {"latest", "v1"}, "filtered": {"latest"}}
@@ -96,17 +105,17 @@ func TestRegsync(t *testing.T) {
 		us(t, args...)
 	}
 	dir := t.TempDir()
-	config := func(mirror string) string {
+	config := func(mirror string, text string) string {
 		path := filepath.Join(dir, mirror+".yml")
-		text := strings.NewReplacer("REGISTRY", address, "MIRROR", filepath.Join(dir, mirror)).Replace(mirrorConfig)
+		text = strings.NewReplacer("REGISTRY", address, "MIRROR", filepath.Join(dir, mirror), "NAME", mirror).Replace(text)
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return path
 	}
 	for _, round := range []string{"first", "after a tag moved"} {
-		run(t, regsync, "once", "-c", config("theirs"), "-v", "error")
-		us(t, "sync", config("ours"))
+		run(t, regsync, "once", "-c", config("theirs", mirrorConfig), "-v", "error")
+		us(t, "sync", config("ours", mirrorConfig))
 		for name, asked := range layoutsOfMirror {
 			ours, theirs := filepath.Join(dir, "ours", name), filepath.Join(dir, "theirs", name)
 			checked(t, ours)
@@ -117,7 +126,17 @@ func TestRegsync(t *testing.T) {
 		}
 		us(t, "push", src+":"+appName, address+"/team/app:v1")
 	}
-	wantSame(t, "a check after all", us(t, "sync", config("ours"), "--missing", "--format", "{{.totals.copied}}"), "0")
+	wantSame(t, "a check after all", us(t, "sync", config("ours", mirrorConfig), "--missing", "--check", "--format", "{{.totals.copied}}"), "0")
+
+	run(t, regsync, "once", "-c", config("theirs", backConfig), "-v", "error")
+	us(t, "sync", config("ours", backConfig))
+	for _, name := range []string{"app", "copy"} {
+		got, want := us(t, "ls", "-l", "docker://"+address+"/ours/"+name), us(t, "ls", "-l", "docker://"+address+"/theirs/"+name)
+		wantSame(t, name+" in the registry", got, strings.TrimSpace(want))
+	}
+	if got, want := tagsIn(t, regctl, filepath.Join(dir, "ours", "two")), tagsIn(t, regctl, filepath.Join(dir, "theirs", "two")); !maps.Equal(got, want) {
+		t.Errorf("from layout to layout: tags are\n%s\nand regsync's\n%s", tagText(got), tagText(want))
+	}
 }
 
 // tagsIn lists the tags of a layout with their digests, and for some the referrers as

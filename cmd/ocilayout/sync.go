@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -65,6 +67,9 @@ func (f *syncFlags) prepare(e *env, path string) (*sync.Config, *registry.Sessio
 	}
 	f.o.Only, f.o.Layout, f.o.Env, f.o.Warn = f.list.of("only"), e.layoutOptions(), sync.System(), ro.Warn
 	if f.lockFile != "" {
+		if _, err := os.Stat(filepath.Dir(f.lockFile)); err != nil { // before anything is done
+			return nil, nil, err
+		}
 		f.lock, err = sync.ReadLock(f.lockFile)
 		if errors.Is(err, content.ErrNotFound) && !f.locked {
 			err = nil

@@ -152,6 +152,7 @@ func TestConfigErrors(t *testing.T) {
 		{minimal("    schedule: 'TZ=UTC'\n"), content.ErrInvalid, "has a time zone and nothing behind it"},
 		{minimal("    schedule: '@daily'\n    interval: 1h\n"), content.ErrInvalid, "sync.yaml:7:15: an entry has a schedule or an interval"},
 		{minimal("    platforms: [linux/amd64, a/b/c/d]\n"), content.ErrInvalid, "sync.yaml:6:30: "},
+		{minimal("    platforms: ['', unknown/unknown]\n"), content.ErrInvalid, "attestations alone"},
 		{minimal("    select: {sortBy: age, limit: 2}\n"), content.ErrInvalid, `sync.yaml:6:22: "age" is no order`},
 		{minimal("    select: {sortBy: name}\n"), content.ErrInvalid, "an order means nothing without a limit"},
 		{minimal("    prune: {keep: 3, older: 1d}\n"), content.ErrInvalid, `unknown field "older"`},

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	gosync "sync"
 
 	"golang.org/x/sync/errgroup"
@@ -140,33 +139,6 @@ func (r *runner) bring(ctx context.Context, ob *observer, dst *layout.Layout, st
 	return err
 }
 
-// alone says whether nothing that refers to an image goes along.
-func (e *Entry) alone() bool { return !isSet(e.Referrers) && !isSet(e.DigestTags) }
-
-// along is what goes along with an image, if anything does.
-func (e *Entry) along() layout.Belongings {
-	b := layout.Belongings{NoSubjects: !isSet(e.Referrers), NoCosign: !isSet(e.DigestTags)}
-	if len(e.ReferrerFilters) > 0 {
-		b.Which = e.takesReferrer
-	}
-	return b
-}
-
-// takesReferrer says whether a filter takes a referrer.
-func (e *Entry) takesReferrer(d content.Descriptor) bool {
-	return slices.ContainsFunc(e.ReferrerFilters, func(f ReferrerFilter) bool {
-		if f.ArtifactType != "" && f.ArtifactType != d.ArtifactType {
-			return false
-		}
-		for key, value := range f.Annotations {
-			if have, ok := d.Annotations[key]; !ok || value != "" && have != value {
-				return false
-			}
-		}
-		return true
-	})
-}
-
 // transfer copies images of a layout to a layout: in one go those that keep their names,
 // each other one by itself.
 func (r *runner) transfer(ctx context.Context, ob *observer, dst *layout.Layout, steps []*Step) error {
@@ -184,13 +156,16 @@ func (r *runner) transfer(ctx context.Context, ob *observer, dst *layout.Layout,
 				return err
 			}
 			src.Ref.Name = name
-			if key(name) == key(s.Target.Name) {
+			if key(name) == key(s.Target.Name) && len(o.Platforms) == 0 {
 				together = append(together, src)
 				continue
 			}
 		}
 		o := o
 		o.Name = s.Target.Name
+		if o.Platforms, err = inImage(ctx, shelf.reader, s.From, o.Platforms); err != nil {
+			return content.At(s.Source.String(), err)
+		}
 		if err := r.transferred(layout.Transfer(ctx, dst, []layout.Source{src}, o)); err != nil {
 			return err
 		}
@@ -199,6 +174,32 @@ func (r *runner) transfer(ctx context.Context, ob *observer, dst *layout.Layout,
 		return nil
 	}
 	return r.transferred(layout.Transfer(ctx, dst, together, o))
+}
+
+// inImage leaves of platforms those that an image has: as from a registry, it may lack
+// some of them.
+func inImage(ctx context.Context, r *layout.Reader, image Seen, platforms []content.Platform) ([]content.Platform, error) {
+	if len(platforms) == 0 {
+		return nil, nil
+	}
+	d, err := r.Locate(ctx, layout.Reference{Digest: image.wanted()})
+	if err != nil {
+		return nil, err
+	}
+	var there []content.Platform
+	for _, p := range platforms {
+		_, err = content.SelectPlatform(ctx, r, d, p, r.Limits())
+		switch {
+		case err == nil:
+			there = append(there, p)
+		case !errors.Is(err, content.ErrNotFound):
+			return nil, err
+		}
+	}
+	if len(there) == 0 {
+		return nil, err
+	}
+	return there, nil
 }
 
 func (r *runner) transferred(done layout.TransferReport, err error) error {
@@ -249,42 +250,4 @@ func (r *runner) send(ctx context.Context, ob *observer, from, to Point, o regis
 		return registry.PushReport{}, err
 	}
 	return registry.Push(ctx, r.s, shelf.reader, from.inLayout(), to.reference(), o)
-}
-
-// backup gives what a target has a second name. That it can't be done is no reason to
-// leave the target as it is: it may be broken.
-func (r *runner) backup(ctx context.Context, ob *observer, s *Step) {
-	if s.Backup == nil {
-		return
-	}
-	old := s.Target
-	old.Digest = s.Have.Digest
-	if err := r.copyAlone(ctx, ob, old, *s.Backup); err != nil {
-		r.o.warn(content.At(s.Target.String(), content.Errorf(content.ErrConflict, "it has no backup: %w", err)))
-	}
-}
-
-// copyAlone copies one image, by its digest, with nothing that refers to it.
-func (r *runner) copyAlone(ctx context.Context, ob *observer, from, to Point) (err error) {
-	if to.Layout == "" {
-		_, err := r.send(ctx, ob, from, to, registry.PushOptions{NoReferrers: true})
-		return err
-	}
-	dst, err := layout.Init(ctx, to.Layout, r.o.Layout)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, dst.Close()) }()
-	switch from.Layout {
-	case "":
-		_, err = registry.Pull(ctx, r.s, from.reference(), dst, registry.PullOptions{Name: to.Name, NoReferrers: true})
-	case to.Layout:
-		_, err = dst.TagNames(ctx, from.inLayout(), []string{to.Name}, layout.TagOptions{})
-	default:
-		var shelf *shelf
-		if shelf, err = ob.shelf(ctx, from.Layout); err == nil {
-			_, err = layout.Transfer(ctx, dst, []layout.Source{{Reader: shelf.reader, Ref: from.inLayout()}}, layout.TransferOptions{Name: to.Name, NoReferrers: true})
-		}
-	}
-	return err
 }

@@ -3,6 +3,7 @@ package sync
 import (
 	"fmt"
 	"regexp"
+	"runtime"
 	"slices"
 
 	"github.com/ocilayout/ocilayout/content"
@@ -232,14 +233,17 @@ func (f *file) choice(path string, s *Selection) (*choice, error) {
 
 func (f *file) wantedPlatforms(path string, e *Entry) error {
 	if e.Platform != "" {
-		p, err := content.ParsePlatform(e.Platform)
+		p, err := parsePlatform(e.Platform)
 		if err != nil {
 			return f.at(path+".platform", err)
 		}
 		e.platform = &p
 	}
 	for i, text := range e.Platforms {
-		p, err := content.ParsePlatform(text)
+		if text == "" || text == "unknown/unknown" {
+			continue // by which regsync takes attestations; here they come along
+		}
+		p, err := parsePlatform(text)
 		if err != nil {
 			return f.at(fmt.Sprintf("%s.platforms[%d]", path, i), err)
 		}
@@ -247,7 +251,18 @@ func (f *file) wantedPlatforms(path string, e *Entry) error {
 			e.platforms = append(e.platforms, p)
 		}
 	}
+	if len(e.Platforms) > 0 && len(e.platforms) == 0 {
+		return f.invalid(path+".platforms", "attestations alone can't be taken")
+	}
 	return nil
+}
+
+// parsePlatform reads a platform; local is that of this program.
+func parsePlatform(text string) (content.Platform, error) {
+	if text == "local" {
+		text = runtime.GOOS + "/" + runtime.GOARCH
+	}
+	return content.ParsePlatform(text)
 }
 
 // pruning makes the rules of the prune command.

@@ -410,6 +410,20 @@ sync:
 	if report, _ = w.try(config, sync.Options{}); report.Totals.Unchanged != 2 {
 		t.Errorf("again: %+v", report)
 	}
+	some := "sync: [{source: '%s', target: 'ocidir://$DIR/%s:app', type: image, platforms: [linux/arm64, linux/s390x, unknown/unknown]}]"
+	w.run(fmt.Sprintf(some, "$REG/app:app", "o"), sync.Options{})
+	w.run(fmt.Sprintf(some, "ocidir://$DIR/o:app", "p"), sync.Options{})
+	for _, path := range []string{"o", "p"} {
+		r, err := layout.OpenReader(filepath.Join(w.dir, path), layout.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, noAMD := r.Size(t.Context(), amd.Digest)
+		_, noARM := r.Size(t.Context(), arm.Digest)
+		if err := r.Close(); err != nil || noAMD == nil || noARM != nil {
+			t.Errorf("%s: of amd64 %v, of arm64 %v, %v", path, noAMD, noARM, err)
+		}
+	}
 	w.names("m")
 }
 
@@ -441,9 +455,14 @@ func TestOnly(t *testing.T) {
 	}
 }
 
-// TestInterrupted: when the context ends nothing has a name that was not there before.
+// TestInterrupted: when the context ends, names are as they were.
 func TestInterrupted(t *testing.T) {
 	w := newWorld(t)
+	old := build.NewLayout()
+	was := old.Image(build.Image{})
+	old.Tag("v0", was)
+	w.push(old, "app")
+	w.run(fmt.Sprintf(mirror, ""), sync.Options{})
 	w.push(siblings(3), "app")
 	ctx, stop := context.WithCancel(t.Context())
 	w.reg.Fault = func(_ http.ResponseWriter, r *http.Request) bool {
@@ -459,8 +478,13 @@ func TestInterrupted(t *testing.T) {
 	if _, err := sync.Run(ctx, c, c.Session(w.options()), sync.Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	if got := w.names("mirror"); got != "" {
+	if got := w.names("mirror"); got != "v0" {
 		t.Errorf("names %s", got)
+	}
+	w.reg.Fault = nil
+	report := w.run(fmt.Sprintf(mirror, ""), sync.Options{})
+	if report.Totals.Copied != 3 || report.Images[0].Old != was.Digest {
+		t.Errorf("afterwards: %+v", report)
 	}
 }
 
@@ -604,6 +628,28 @@ func TestSameLayout(t *testing.T) {
 	w.push(siblings(1), "app")
 	w.run("sync: [{source: '$REG/app:v0', target: 'ocidir://$DIR/m:a', type: image}, {source: 'ocidir://$DIR/m:a', target: 'ocidir://$DIR/m:b', type: image}]", sync.Options{})
 	if got := w.names("m"); got != "a b" {
+		t.Errorf("names %s", got)
+	}
+}
+
+// TestCredentials: those of the file are used at their registry.
+func TestCredentials(t *testing.T) {
+	w := newWorld(t)
+	w.push(siblings(1), "app")
+	w.reg.User, w.reg.Password = "me", "secret"
+	t.Setenv("SYNC_TEST_PASSWORD", "secret")
+	config := `
+creds: [{registry: $REG, tls: disabled, user: %s, pass: '{{env "SYNC_TEST_PASSWORD"}}'}]
+sync: [{source: '$REG/app:v0', target: 'ocidir://$DIR/m:v0', type: image}]`
+	report, err := w.try(fmt.Sprintf(config, "you"), sync.Options{})
+	if err != nil || !errors.Is(report.Images[0].Err, registry.ErrUnauthorized) {
+		t.Errorf("somebody else: %+v, %v", report, err)
+	}
+	if _, err := os.Stat(filepath.Join(w.dir, "m")); err == nil {
+		t.Error("there is a layout, and nothing in it")
+	}
+	w.run(fmt.Sprintf(config, "me"), sync.Options{})
+	if got := w.names("m"); got != "v0" {
 		t.Errorf("names %s", got)
 	}
 }

@@ -49,13 +49,21 @@ func openShelf(ctx context.Context, path string, o layout.Options) (*shelf, erro
 	return s, nil
 }
 
+// present is an error if there is no layout.
+func (s *shelf) present(path string) error {
+	if s.reader == nil {
+		return content.At(path, content.Errorf(content.ErrNotFound, "there is no layout"))
+	}
+	return nil
+}
+
 // key is a name in docker's long form, or a bare tag.
 func key(name string) string {
-	if full, tag, isFull := layout.NormalizeName(name); !isFull {
+	full, tag, isFull := layout.NormalizeName(name)
+	if !isFull {
 		return tag
-	} else {
-		return full
 	}
+	return full
 }
 
 // tagOf is the tag in a name.
@@ -75,8 +83,8 @@ func repositoryOf(name string) string {
 
 // find is what a name stands for: the exact name, or else the only one with that tag.
 func (s *shelf) find(p Point) (name string, d content.Descriptor, err error) {
-	if s.reader == nil {
-		return "", d, content.At(p.Layout, content.Errorf(content.ErrNotFound, "there is no layout"))
+	if err := s.present(p.Layout); err != nil {
+		return "", d, err
 	}
 	if d, ok := s.names[key(p.Name)]; ok {
 		return p.Name, d, nil
