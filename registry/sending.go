@@ -116,11 +116,14 @@ func (h *lastHeld) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	n, err := h.r.Read(p)
+	at := 0 // where what is read goes
+	if h.held && len(p) > 1 {
+		at = 1
+	}
+	n, err := h.r.Read(p[at:])
 	if n > 0 {
-		last := p[n-1]
+		last := p[at+n-1]
 		if h.held {
-			copy(p[1:n], p[:n-1])
 			p[0] = h.last
 		} else {
 			n--
