@@ -25,6 +25,7 @@ func (r *Repository) sendBlob(ctx context.Context, target *url.URL, authorizatio
 	sent.watch = time.AfterFunc(sent.stall, func() {
 		stop(content.Errorf(ErrUnavailable, "%s takes nothing for %s", r.c.host, sent.stall))
 	})
+	sent.watch.Stop() // until the first Read: before that the request may wait for its turn
 	defer sent.watch.Stop()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, target.String(), sent)
 	if err != nil {
