@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -179,6 +180,15 @@ func (f *copyFlags) open(e *env, remote []copyJob, to string) (*registry.Session
 	}
 	if len(remote) == 0 {
 		from = there
+	}
+	for _, set := range []struct {
+		name   string
+		of     *string
+		second string
+	}{{"hosts-dir", &from.HostsDir, there.HostsDir}, {"registries-conf", &from.RegistriesConf, there.RegistriesConf}} {
+		if *set.of = cmp.Or(*set.of, set.second); set.second != "" && set.second != *set.of {
+			return nil, content.Errorf(content.ErrInvalid, "--src-%[1]s and --dst-%[1]s: one is for both sides", set.name)
+		}
 	}
 	return registry.NewSession(from, hosts), nil
 }
