@@ -1,5 +1,11 @@
 package content
 
+import (
+	"math"
+	"strconv"
+	"strings"
+)
+
 // Limits bound what is read from input that nobody has proven. The zero value of
 // a field means its default.
 type Limits struct {
@@ -41,4 +47,56 @@ func setDefault[T int | int64](field *T, value T) {
 	if *field == 0 {
 		*field = value
 	}
+}
+
+// ParseLimits reads limits as flags have them: NAME=N with commas between, where NAME
+// is that of a field in lower case, and N a number, with K, M, G or T behind it in
+// powers of 1,024. What is not named stays zero, for the default.
+func ParseLimits(s string) (Limits, error) {
+	var l Limits
+	for part := range strings.SplitSeq(s, ",") {
+		name, text, _ := strings.Cut(part, "=")
+		n, err := parseAmount(text)
+		if err != nil {
+			return l, Errorf(ErrInvalid, "limit %q: want NAME=N, such as ratio=50000 or manifest=16M", part)
+		}
+		switch name {
+		case "manifest":
+			l.Manifest = n
+		case "index":
+			l.Index = n
+		case "layer":
+			l.Layer = n
+		case "ratio":
+			l.Ratio = n
+		case "tree":
+			l.Tree = n
+		case "depth", "members", "nodes":
+			if n > math.MaxInt32 {
+				return l, Errorf(ErrInvalid, "limit %q: at most %d", part, math.MaxInt32)
+			}
+			*map[string]*int{"depth": &l.Depth, "members": &l.Members, "nodes": &l.Nodes}[name] = int(n)
+		default:
+			return l, Errorf(ErrInvalid, "limit %q: want manifest, index, depth, layer, ratio, members, tree or nodes", name)
+		}
+	}
+	return l, nil
+}
+
+// parseAmount reads a positive number with K, M, G or T behind it.
+func parseAmount(text string) (int64, error) {
+	digits := strings.TrimRight(text, "KMGT")
+	shift := 0
+	switch unit := text[len(digits):]; len(unit) {
+	case 0:
+	case 1:
+		shift = 10 * (1 + strings.Index("KMGT", unit))
+	default:
+		return 0, strconv.ErrSyntax
+	}
+	n, err := strconv.ParseUint(digits, 10, 62-shift)
+	if err == nil && n == 0 {
+		err = strconv.ErrRange
+	}
+	return int64(n) << shift, err
 }

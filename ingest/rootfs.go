@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"archive/tar"
 	"context"
 	"io"
 	"time"
@@ -81,9 +82,14 @@ func newTarCheck(limits tarx.Limits) *tarCheck {
 func checkTar(r io.Reader, limits tarx.Limits) error {
 	tr := tarx.NewReader(r, limits)
 	for {
-		if _, err := tr.Next(); err == io.EOF {
+		h, err := tr.Next()
+		if err == io.EOF {
 			return nil
-		} else if err != nil {
+		}
+		if err == nil && h.Typeflag == tar.TypeLink {
+			_, err = tarx.MemberName(h.Linkname)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -68,6 +68,7 @@ func TestRootfsAlwaysTheSame(t *testing.T) {
 
 func TestRootfsRefused(t *testing.T) {
 	o := ingest.Options{Rootfs: true}
+	refuse(t, build.Tar(build.Text("a", "a"), build.Hardlink("b", "../../a")), o, content.ErrRefused)
 	plain := base.Plain()
 	gz := build.Compress("gzip", plain)
 	refuse(t, plain[:len(plain)/2], o, content.ErrCorrupt, "truncated")

@@ -12,5 +12,10 @@ var copyBuffers = sync.Pool{New: func() any {
 	return &b
 }}
 
+// streamed is how much of a buffer serves for what comes from a connection: that gives
+// less at once, and what it gave is still in the core's cache when it is hashed and
+// written.
+const streamed = 128 << 10
+
 // onlyWriter hides a writer's ReadFrom, so that io.CopyBuffer uses its buffer.
 type onlyWriter struct{ io.Writer }

@@ -2,6 +2,7 @@ package layout
 
 import (
 	"context"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
@@ -13,13 +14,18 @@ import (
 
 // Create makes an image from scratch, without layers, and names it: of one
 // platform a manifest, of several an index. The same platforms give the same
-// digest anywhere. Names are normalised as Tx.Tag does it.
+// digest anywhere; one that is given twice is ErrInvalid. Names are normalised as Tx.Tag does it.
 func (l *Layout) Create(ctx context.Context, name string, platforms []content.Platform, p Policy) (Change, error) {
 	if len(platforms) == 0 {
 		return Change{}, content.Errorf(content.ErrInvalid, "an image needs a platform")
 	}
 	if err := CheckName(name); err != nil {
 		return Change{}, err
+	}
+	for i, p := range platforms {
+		if slices.ContainsFunc(platforms[:i], func(q content.Platform) bool { return content.FormatPlatform(q) == content.FormatPlatform(p) }) {
+			return Change{}, content.Errorf(content.ErrInvalid, "two images for %s", content.FormatPlatform(p))
+		}
 	}
 	var images []content.Descriptor
 	for _, platform := range platforms {

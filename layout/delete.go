@@ -11,7 +11,7 @@ import (
 type Deletion struct {
 	Digest    content.Digest   `json:"digest"`
 	Names     []string         `json:"names"`     // that the manifest had
-	Referrers []content.Digest `json:"referrers"` // that went with it
+	Referrers []content.Digest `json:"referrers"` // that went with it, what cosign's tags stand for among them
 	Left      int              `json:"left"`      // referrers that stay without their subject
 }
 
@@ -50,8 +50,13 @@ func (l *Layout) Delete(ctx context.Context, d content.Digest, withReferrers boo
 		if !withReferrers {
 			return nil
 		}
-		_, referrers, err := l.dropReferrers(ctx, tx, gone)
+		entries, referrers, err := l.dropReferrers(ctx, tx, gone)
 		report.Referrers = append([]content.Digest{}, referrers...)
+		for _, e := range entries {
+			if e.IsCosignTag() && !slices.Contains(report.Referrers, e.Digest) {
+				report.Referrers = append(report.Referrers, e.Digest)
+			}
+		}
 		return err
 	})
 	return report, content.At(l.path, err)

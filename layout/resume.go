@@ -124,7 +124,7 @@ func (r *resumption) fill(offset int64) error {
 	all := io.MultiReader(io.NewSectionReader(r.file, 0, offset), rest)
 	buf := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buf)
-	_, err := io.CopyBuffer(&after{r.file, 0, offset}, content.Verify(io.NopCloser(all), r.want), *buf)
+	_, err := io.CopyBuffer(&after{r.file, 0, offset}, content.Verify(io.NopCloser(all), r.want), (*buf)[:streamed])
 	return errors.Join(err, rest.Close())
 }
 

@@ -28,7 +28,7 @@ var createdFlag = Flag{
 		if _, err := time.Parse(time.RFC3339, value); err == nil || value == "" {
 			return SetCreated{value}, nil
 		}
-		at, err := parseTime(value, env)
+		at, err := ParseTime(value, env)
 		return SetCreated{at.UTC().Format(time.RFC3339Nano)}, err
 	}),
 }

@@ -42,7 +42,7 @@ func (r timeRule) created(o *rawjson.Object) error {
 	if old == "" {
 		return nil
 	}
-	t, err := parseTime(old, FlagEnv{})
+	t, err := ParseTime(old, FlagEnv{})
 	if err != nil {
 		return content.Errorf(content.ErrCorrupt, "created: %q is no time", old)
 	}

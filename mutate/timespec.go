@@ -56,11 +56,11 @@ func ParseTimeSpec(s string, env FlagEnv) (TimeSpec, error) {
 func (s *TimeSpec) part(key, value string, env FlagEnv) (err error) {
 	switch key {
 	case "set":
-		s.Set, err = parseTime(value, env)
+		s.Set, err = ParseTime(value, env)
 	case "after":
-		s.After, err = parseTime(value, env)
+		s.After, err = ParseTime(value, env)
 	case "max":
-		s.Max, err = parseTime(value, env)
+		s.Max, err = ParseTime(value, env)
 	case "from-label":
 		s.FromLabel = value
 	case "base-layers":
@@ -98,7 +98,8 @@ func (s TimeSpec) check() error {
 	return nil
 }
 
-func parseTime(s string, env FlagEnv) (time.Time, error) {
+// ParseTime reads a time as flags have it: RFC 3339, a date, seconds since 1970, or now.
+func ParseTime(s string, env FlagEnv) (time.Time, error) {
 	if s == "now" {
 		if env.Now != nil {
 			return env.Now().UTC().Truncate(time.Second), nil
@@ -178,7 +179,7 @@ func (r *timeRule) label(im *Image, label string) error {
 	switch {
 	case ok:
 		var err error
-		if r.set, err = parseTime(value, FlagEnv{}); err != nil || value == "now" {
+		if r.set, err = ParseTime(value, FlagEnv{}); err != nil || value == "now" {
 			return content.Errorf(content.ErrInvalid, "label %s is %q, which is no time", label, value)
 		}
 	case r.set.IsZero():

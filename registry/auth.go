@@ -31,12 +31,12 @@ func (o Options) credential(ref Reference, want string) auth.CredentialFunc {
 		for _, path := range o.authFiles() {
 			store, err := credentials.NewStore(path, credentials.StoreOptions{})
 			if err != nil {
-				return auth.EmptyCredential, content.At(path, err)
+				return auth.EmptyCredential, &credentialError{path, err}
 			}
 			for _, key := range credentialKeys(ref) {
 				found, err := store.Get(ctx, key)
 				if err != nil {
-					return auth.EmptyCredential, content.At(path, err)
+					return auth.EmptyCredential, &credentialError{path, err}
 				}
 				if found != auth.EmptyCredential {
 					return found, nil
@@ -61,8 +61,25 @@ func (o Options) askHelper(ctx context.Context, host string) (auth.Credential, e
 		key = credentials.ServerAddressFromRegistry(host)
 	}
 	found, err := credentials.NewNativeStore(name).Get(ctx, key)
-	return found, content.At(host, err)
+	if err != nil {
+		return auth.EmptyCredential, &credentialError{o.Helper, err}
+	}
+	return found, nil
 }
+
+// A credentialError says that a file, or the helper that it names, does not say what the
+// user is called.
+type credentialError struct {
+	from string
+	err  error
+}
+
+func (e *credentialError) Error() string {
+	text, _, _ := strings.Cut(e.err.Error(), "\n") // of what a helper says
+	return e.from + ": credentials: " + text
+}
+
+func (e *credentialError) Is(target error) bool { return target == ErrUnauthorized }
 
 // credentialKeys are the names under which credentials for ref may be stored, the
 // closest first: podman's files know repositories.

@@ -179,8 +179,8 @@ func TestStoredCredentials(t *testing.T) {
 	push(t, src, "v1", at(t, reg, "team/app:v1"), ro, registry.PushOptions{})
 }
 
-// TestHelper: a program that is named is asked, and no file; NoAuthFiles asks none.
-func TestHelper(t *testing.T) {
+// TestNamedHelper: a program that is named is asked, and no file; NoAuthFiles asks none.
+func TestNamedHelper(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the helper is a shell script")
 	}

@@ -1,7 +1,7 @@
 // Package registry moves images between layouts and registries, as
 // distribution-spec v1.1 has them: the only package that opens sockets, and only to
-// the host that its caller names, to the token service that this host names, and to
-// where the host redirects the download of a blob.
+// the host that its caller names, to the mirrors of it that the machine is set up for, to
+// the token service that either names, and to where it redirects the download of a blob.
 //
 // Digests are preserved to the byte in both directions. What is pushed appears in an
 // order in which nothing refers to what is not there: blobs, manifests, indexes,

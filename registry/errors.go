@@ -75,15 +75,34 @@ func failure(ctx context.Context, host string, err error) error {
 	if errors.Is(err, auth.ErrBasicCredentialNotFound) {
 		return content.Errorf(ErrUnauthorized, "%s wants a user and a password, and there are none for it", host)
 	}
+	var unknown *credentialError
+	if errors.As(err, &unknown) {
+		return unknown
+	}
 	var own *guardError
 	if errors.As(err, &own) {
 		return own
 	}
+	var lookup *net.DNSError
+	if errors.As(err, &lookup) {
+		return content.Errorf(ErrUnavailable, "%s can't be reached: no address for %s: %s", host, lookup.Name, lookup.Err)
+	}
 	err = innermost(err)
+	if text, ok := strings.CutPrefix(err.Error(), "bearer realm "); ok {
+		return content.Errorf(content.ErrRefused, "%s names a token service that is not asked: %s", host, realmFault(text))
+	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return content.Errorf(ErrUnavailable, "%s closed the connection", host)
 	}
 	return content.Errorf(ErrUnavailable, "%s can't be reached: %v", host, err)
+}
+
+// realmFault says what is wrong with a realm, of which the text may quote the address.
+func realmFault(text string) string {
+	if at, ok := strings.CutPrefix(text, "host "); ok && strings.Contains(at, "in blocked prefix") {
+		return at
+	}
+	return "its address is no https one"
 }
 
 // innermost finds the cause that says what happened on the network.

@@ -8,8 +8,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -409,6 +411,9 @@ func TestInsecureEntry(t *testing.T) {
 // TestCertificatesOfHost: they are found under the host's name, where docker, containers
 // and containerd have them.
 func TestCertificatesOfHost(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("directories have no colons in their names there")
+	}
 	reg := fakeregistry.NewTLS(t)
 	ca := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: reg.Certificate().Raw}))
 	built, _ := fiveLayers()
@@ -430,4 +435,19 @@ func TestCertificatesOfHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	push(t, src, "v1", at(t, reg, "app:v1"), o, registry.PushOptions{})
+}
+
+// TestHeaderInTheClear: a secret in a header that a file names does not leave the machine
+// without TLS either.
+func TestHeaderInTheClear(t *testing.T) {
+	upstream, mirror, built := mirrored(t)
+	_, port, _ := strings.Cut(mirror.Host(), ":")
+	ro := hostsDir(t, upstream, fmt.Sprintf("[host.\"http://example.com:%[1]s\"]\n[host.\"http://example.com:%[1]s\".header]\nauthorization = \"Basic secret\"\n", port))
+	ro.Resolve = map[string]netip.Addr{"example.com:" + port: netip.MustParseAddr("127.0.0.1")}
+	warnings := warned(&ro)
+	pull(t, at(t, upstream, "app:v1"), ro, built.Entries[0].Digest)
+	wantRequests(t, mirror, "the mirror", 0)
+	if len(*warnings) != 1 || !strings.Contains((*warnings)[0], "not sent to example.com") || strings.Contains((*warnings)[0], "secret") {
+		t.Errorf("warnings: %q", *warnings)
+	}
 }

@@ -101,7 +101,7 @@ func Pull(ctx context.Context, s *Session, from Reference, dst *layout.Layout, o
 // Requests, besides those for tokens: one for each image that is not Found, one for each
 // blob and each child of an index that dst does not have; if it has all, no other. With
 // referrers, one for each thousand tags of a repository, and one for each manifest in it;
-// where the registry lacks the referrers API one to learn that, and one for each list of
+// where the registry lacks the referrers API two to learn that, and one for each list of
 // referrers that is among the tags. Few of them are under way at once, however many images
 // there are, and as few files open.
 func PullAll(ctx context.Context, s *Session, wants []Want, dst *layout.Layout, o PullOptions) (PullReport, error) {

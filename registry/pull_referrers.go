@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -133,21 +132,32 @@ func (p *puller) ask(ctx context.Context, questions []question, listed map[[2]co
 		sum := total.Add(int64(fresh(questions[i].subject, answers[i], listed)))
 		return questions[i].in.repo.at(questions[i].subject.String(), p.allowed.more(int(sum)/len(p.repos)))
 	}
+	answered := map[int]bool{}
+	for _, i := range first {
+		answered[i] = !questions[i].in.repo.lacks.Load()
+	}
 	err := each(ctx, len(first), func(ctx context.Context, i int) error {
 		q := questions[first[i]]
-		list, err := q.in.probe(ctx, q.subject)
-		return take(first[i], list, err)
+		if answered[first[i]] {
+			list, err := q.in.repo.referrers(ctx, q.subject)
+			if err := take(first[i], list, err); err != nil {
+				return err
+			}
+		}
+		// Where the tags are wanted anyway, or are fewer requests than the lists.
+		if q.in.repo.lacks.Load() && (!p.o.NoCosign || len(questions) > askers) {
+			return q.in.list(ctx)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	return answers, each(ctx, len(questions), func(ctx context.Context, i int) error {
 		q := questions[i]
-		switch lacks := q.in.repo.lacks.Load(); {
-		case !lacks && slices.Contains(first, i):
-			return nil // it was answered
-		case lacks && q.in.listed && q.in.refused == nil && !q.in.tags[layout.FallbackTag(q.subject)]:
-			return nil // none
+		known := q.in.listed && q.in.refused == nil && q.in.repo.lacks.Load()
+		if answered[i] || known && !q.in.tags[layout.FallbackTag(q.subject)] {
+			return nil
 		}
 		list, err := q.in.repo.referrers(ctx, q.subject)
 		return take(i, list, err)
@@ -162,25 +172,6 @@ func fresh(subject content.Digest, list []content.Descriptor, listed map[[2]cont
 		}
 	}
 	return n
-}
-
-// probe asks the referrers API, and if there is none lists the tags. Where there are
-// mirrors, which may have the API and the registry not, it asks as for any subject.
-func (r *reach) probe(ctx context.Context, subject content.Digest) ([]content.Descriptor, error) {
-	if len(r.repo.mirrors) > 0 {
-		return r.repo.referrers(ctx, subject)
-	}
-	if !r.repo.lacks.Load() {
-		list, ok, err := r.repo.askAPI(ctx, subject)
-		if err != nil {
-			return nil, r.repo.at(subject.String(), fmt.Errorf("its referrers: %w", err))
-		}
-		if ok {
-			return list, nil
-		}
-		r.repo.lacks.Store(true)
-	}
-	return nil, r.list(ctx)
 }
 
 // cosigned brings what cosign made for any manifest that came.

@@ -240,12 +240,14 @@ func (p *puller) entry(ctx context.Context, d content.Descriptor, name string) (
 	return e, nil
 }
 
-// workers is how many blobs are moved at once: as few as the host wants that wants the
-// fewest.
-func (p *puller) workers() int {
-	n := workers
+// workers is how many blobs are moved at once: more where there are many images, which
+// have many small blobs, and as few as the host wants that wants the fewest.
+func (p *puller) workers(images int) int {
+	n := min(max(workers, images), askers)
 	for _, r := range p.repos {
-		n = min(n, r.repo.c.o.workers())
+		if most := r.repo.c.o.Concurrent; most > 0 {
+			n = min(n, most)
+		}
 	}
 	return n
 }
@@ -255,11 +257,7 @@ func (p *puller) bring(ctx context.Context, roots ...content.Descriptor) error {
 	if err := p.fetchAhead(ctx, roots); err != nil {
 		return err
 	}
-	movers := p.workers()
-	if movers == workers { // Many images have many small blobs, which cost more time than bytes.
-		movers = min(max(workers, len(roots)), askers)
-	}
-	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: movers, Leave: p.late()})
+	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: p.workers(len(roots)), Leave: p.late()})
 	p.report.Add(done)
 	return p.where(err)
 }

@@ -25,6 +25,9 @@ type Reference struct {
 // name without a host is one of docker.io. Neither tag nor digest is no error: see
 // OrLatest. What does not fit the grammar is ErrInvalid.
 func ParseReference(s string) (Reference, error) {
+	if hasUser(strings.TrimPrefix(s, Scheme)) {
+		return Reference{}, errUser
+	}
 	named, err := reference.ParseNormalizedNamed(strings.TrimPrefix(s, Scheme))
 	if err != nil {
 		return Reference{}, content.Errorf(content.ErrInvalid, "%q is no reference to a registry: %v", s, err)
@@ -42,6 +45,15 @@ func ParseReference(s string) (Reference, error) {
 	return ref, nil
 }
 
+// errUser does not say what it is about, which may be a password.
+var errUser = content.Errorf(content.ErrInvalid, "a reference to a registry holds no user and no password")
+
+// hasUser says whether there is an @ in front of a host, as in URLs.
+func hasUser(s string) bool {
+	host, _, more := strings.Cut(s, "/")
+	return more && strings.Contains(host, "@")
+}
+
 // IsReference says whether s has the scheme of a registry in front.
 func IsReference(s string) bool { return strings.HasPrefix(s, Scheme) }
 
@@ -50,6 +62,9 @@ func ParseHost(s string) (string, error) {
 	s = strings.TrimSuffix(strings.TrimPrefix(s, Scheme), "/")
 	for _, scheme := range []string{"https://", "http://"} {
 		s = strings.TrimPrefix(s, scheme)
+	}
+	if hasUser(s + "/") {
+		return "", errUser
 	}
 	host, _, _ := strings.Cut(s, "/")
 	named, err := reference.ParseNormalizedNamed(host + "/x/y")

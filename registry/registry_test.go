@@ -227,6 +227,31 @@ func TestFaults(t *testing.T) {
 			<-r.Context().Done()
 			return true
 		}, layer, nil},
+		"truncates each time": {func(_ int, w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("Content-Length", fmt.Sprint(len(whole)))
+			panic(http.ErrAbortHandler)
+		}, layer, registry.ErrUnavailable},
+		"has no ranges": {func(n int, w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("Content-Length", fmt.Sprint(len(whole)))
+			_, _ = w.Write(whole[:min(len(whole), 1000+n*60_000)])
+			return true
+		}, layer, nil},
+		"drops the connection once": {func(n int, _ http.ResponseWriter, _ *http.Request) bool {
+			if n == 0 {
+				panic(http.ErrAbortHandler)
+			}
+			return false
+		}, "/manifests/v1", nil},
+		"stalls each time": {func(_ int, w http.ResponseWriter, r *http.Request) bool {
+			w.Header().Set("Content-Length", fmt.Sprint(len(whole)))
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+			return true
+		}, layer, registry.ErrUnavailable},
+		"redirects into the void": {func(_ int, w http.ResponseWriter, r *http.Request) bool {
+			http.Redirect(w, r, "http://127.0.0.1:1/?signature=secret", http.StatusTemporaryRedirect)
+			return true
+		}, layer, registry.ErrUnavailable},
 		"corrupts": {func(_ int, w http.ResponseWriter, _ *http.Request) bool {
 			bad := slices.Clone(whole)
 			bad[len(bad)/2] ^= 1
@@ -263,12 +288,54 @@ func TestFaults(t *testing.T) {
 			if !errors.Is(err, test.want) {
 				t.Errorf("got %v, want %v", err, test.want)
 			}
-			if err != nil && strings.Contains(err.Error(), "\n") {
-				t.Errorf("more than a line: %v", err)
+			if err != nil && (strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "secret")) {
+				t.Errorf("more than a line, or more than it may tell: %v", err)
 			}
 			_, err = dst.Resolve(t.Context(), "v1")
 			if (err == nil) != (test.want == nil) {
 				t.Errorf("the name: %v", err)
+			}
+		})
+	}
+}
+
+// TestOtherManifests: a registry that has another manifest under a digest, of the image or
+// of a child, is found out, and one that does not say what a fallback tag lists has not
+// said that it lists nothing.
+func TestOtherManifests(t *testing.T) {
+	built, app := family()
+	index, err := content.ParseManifest(app.MediaType, built.Blobs[app.Digest])
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := append(slices.Clone(built.Blobs[app.Digest]), ' ')
+	for name, test := range map[string]struct {
+		from, on string
+		does     func(int, http.ResponseWriter, *http.Request) bool
+		want     error
+	}{
+		"the index":               {"app@" + app.Digest.String(), "/manifests/" + app.Digest.String(), write(other), content.ErrDigest},
+		"a child":                 {"app:v1", "/manifests/" + index.Manifests[1].Digest.String(), write(other), content.ErrCorrupt},
+		"limits the fallback tag": {"app:v1", "/manifests/sha256-", status(429, 100), registry.ErrRateLimited},
+		"denies the fallback tag": {"app:v1", "/manifests/sha256-", status(403, 100), registry.ErrDenied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reg, ro, dst := fakeregistry.New(t), quick(t), writable(t)
+			reg.NoReferrers = true
+			push(t, reader(t, built), "app", at(t, reg, "app:v1"), ro, registry.PushOptions{})
+			n := 0
+			reg.Fault = func(w http.ResponseWriter, r *http.Request) bool {
+				if !strings.Contains(r.URL.Path, test.on) {
+					return false
+				}
+				n++
+				return test.does(n-1, w, r)
+			}
+			if _, err := registry.Pull(t.Context(), session(ro), at(t, reg, test.from), dst, registry.PullOptions{Name: "app"}); !errors.Is(err, test.want) {
+				t.Errorf("got %v, want %v", err, test.want)
+			}
+			if _, err := dst.Resolve(t.Context(), "app"); err == nil {
+				t.Error("it has a name")
 			}
 		})
 	}

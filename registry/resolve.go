@@ -43,7 +43,11 @@ func (o Options) dial(ctx context.Context, wait time.Duration, network, address 
 		address = net.JoinHostPort(at.String(), port)
 	}
 	d := net.Dialer{Timeout: wait, KeepAlive: 15 * time.Second}
-	return d.DialContext(ctx, network, address)
+	c, err := d.DialContext(ctx, network, address)
+	if tcp, ok := c.(*net.TCPConn); ok {
+		return conn{tcp}, nil
+	}
+	return c, err
 }
 
 // proxy is the environment's, but for what Resolve names, which a proxy would look up

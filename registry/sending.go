@@ -16,12 +16,15 @@ import (
 // still: it may be another registry, whose connections have watches of their own.
 const sourceStalls = 10
 
-// sendBlob sends body, which proves itself at its end and is closed. Its last byte is
-// sent only once it is proven, so that the registry never has all of a wrong one.
+// sendBlob sends body, which is openBlob's, and closes it. The last byte of one that
+// proves itself is sent only then, so that the registry never has all of a wrong one.
 func (r *Repository) sendBlob(ctx context.Context, target *url.URL, authorization string, body io.ReadCloser, d content.Descriptor) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	sent := &sending{r: &lastHeld{r: content.Track(ctx, body, "push", content.Short(d.Digest), d.Size)}, c: body, stall: r.c.o.Stall}
+	sent := &sending{r: body, c: body, stall: r.c.o.Stall}
+	if _, ok := body.(*movable); !ok {
+		sent.r = &lastHeld{r: content.Track(ctx, body, "push", content.Short(d.Digest), d.Size)}
+	}
 	sent.watch = time.AfterFunc(sent.stall, func() {
 		stop(content.Errorf(ErrUnavailable, "%s takes nothing for %s", r.c.host, sent.stall))
 	})
@@ -50,10 +53,10 @@ func (r *Repository) sendBlob(ctx context.Context, target *url.URL, authorizatio
 		return sourceError{errors.Join(cause, discard(resp))}
 	}
 	if err != nil {
-		return startedError{err}
+		return startedError{error: err, passes: errors.Is(err, ErrUnavailable)}
 	}
 	if resp.StatusCode != http.StatusCreated {
-		return startedError{refusal(resp)}
+		return notTaken(resp)
 	}
 	return resp.Body.Close()
 }

@@ -27,32 +27,50 @@ func (r *Repository) upload(ctx context.Context, src content.Fetcher, d content.
 		if errors.As(err, &outside) {
 			return false, outside.error
 		}
-		if !errors.Is(err, ErrUnavailable) || attempt == maxRetries || ctx.Err() != nil || !isStarted(err) {
+		var started startedError
+		if err == nil || ctx.Err() != nil || !errors.As(err, &started) {
 			return mounted, r.at(d.Digest.String(), err)
+		}
+		if !started.passes || attempt == maxRetries {
+			if own := proveOwn(ctx, src, d); own != nil {
+				return false, own
+			}
+			return false, r.at(d.Digest.String(), err)
 		}
 		select {
 		case <-ctx.Done():
 			return false, context.Cause(ctx)
-		case <-time.After(r.c.o.pause() << attempt):
+		case <-time.After(max(r.c.o.pause()<<attempt, started.after)):
 		}
 	}
 }
 
 // A startedError is one of an upload that had begun: the transport does not try it
-// again, since what the registry took of it is unknown.
-type startedError struct{ error }
+// again, since what the registry took of it is unknown. It may pass if the upload begins
+// anew, after a while.
+type startedError struct {
+	error
+	passes bool
+	after  time.Duration
+}
 
 func (e startedError) Unwrap() error { return e.error }
+
+// notTaken is the error of an upload that ended with this answer.
+func notTaken(resp *http.Response) error {
+	after, _ := retryAfter(resp.Header.Get("Retry-After"))
+	passes := transient(resp, nil) && after <= maxPause
+	err := refusal(resp)
+	if errors.Is(err, content.ErrNotFound) { // not that there is no such blob
+		err, passes = content.Errorf(ErrUnavailable, "the registry forgot the upload: %v", err), true
+	}
+	return startedError{err, passes, after}
+}
 
 // A sourceError is about what is sent, and not about the registry.
 type sourceError struct{ error }
 
 func (e sourceError) Unwrap() error { return e.error }
-
-func isStarted(err error) bool {
-	var started startedError
-	return errors.As(err, &started)
-}
 
 func (r *Repository) tryUpload(ctx context.Context, src content.Fetcher, d content.Descriptor, from string) (bool, error) {
 	query := url.Values{"mount": {d.Digest.String()}, "from": {from}}
@@ -79,7 +97,7 @@ func (r *Repository) tryUpload(ctx context.Context, src content.Fetcher, d conte
 	if err != nil {
 		return false, err
 	}
-	body, err := src.Fetch(ctx, d)
+	body, err := openBlob(ctx, src, d)
 	if errors.Is(err, content.ErrNotFound) {
 		err = content.AtDigest(d.Digest, content.Errorf(content.ErrMissing, "the blob is missing: %w", err))
 	}

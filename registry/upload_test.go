@@ -2,11 +2,13 @@ package registry_test
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/internal/testkit"
@@ -34,6 +36,10 @@ func TestUploadFaults(t *testing.T) {
 		"is down":                    {"PUT", "/uploads/", 1000, answer(500), registry.ErrUnavailable},
 		"denies":                     {"POST", "/uploads/", 1000, answer(403), registry.ErrDenied},
 		"refuses the bytes":          {"PUT", "/uploads/", 1000, answer(400), errAny},
+		"limits at the end":          {"PUT", "/uploads/", 2, answer(429), nil},
+		"limits each upload":         {"PUT", "/uploads/", 1000, answer(429), registry.ErrRateLimited},
+		"forgets an upload":          {"PUT", "/uploads/", 2, answer(404), nil},
+		"forgets all uploads":        {"PUT", "/uploads/", 1000, answer(404), registry.ErrUnavailable},
 		"refuses the manifest":       {"PUT", "/manifests/", 1000, answer(400), errAny},
 		"limits for good":            {"HEAD", "/manifests/", 1000, answer(429), registry.ErrRateLimited},
 	} {
@@ -69,6 +75,34 @@ func answer(code int) http.HandlerFunc {
 }
 
 func drop(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+
+// TestUploadStandsStill: a registry that takes no more of a blob is turned away from, and
+// the upload begins anew.
+func TestUploadStandsStill(t *testing.T) {
+	built := build.NewLayout()
+	built.Tag("big", built.Artifact("a/big", nil, build.Random(1, 32<<20))) // more than a socket holds
+	for name, times := range map[string]int32{"once": 1, "always": 1000} {
+		t.Run(name, func(t *testing.T) {
+			reg := fakeregistry.New(t)
+			var n atomic.Int32
+			reg.Fault = func(_ http.ResponseWriter, r *http.Request) bool {
+				if r.Method != http.MethodPut || r.ContentLength < 1<<20 || n.Add(1) > times {
+					return false
+				}
+				_, _ = io.CopyN(io.Discard, r.Body, 1000)
+				time.Sleep(400 * time.Millisecond)
+				if _, err := io.Copy(io.Discard, r.Body); err == nil {
+					t.Error("the client waited")
+				}
+				panic(http.ErrAbortHandler)
+			}
+			_, err := registry.Push(t.Context(), session(quick(t)), reader(t, built), layout.Reference{Name: "big"}, at(t, reg, "app:v1"), registry.PushOptions{})
+			if (times == 1) != (err == nil) || err != nil && !errors.Is(err, registry.ErrUnavailable) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
 
 // TestNoMounts: a registry that does not know of mounting gets the blobs sent.
 func TestNoMounts(t *testing.T) {

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"archive/tar"
 	"bufio"
 	"bytes"
 	"errors"
@@ -80,6 +81,11 @@ func (l layer) members(r io.Reader) {
 		}
 		if outside(h.Name) {
 			l.warnf(LayerName, l.where, "member %q leads out of the layer", truncate(h.Name))
+		}
+		if h.Typeflag == tar.TypeLink {
+			if _, err := tarx.MemberName(h.Linkname); err != nil {
+				l.warnf(LayerName, l.where, "member %q is a hard link to %q, out of the layer", truncate(h.Name), truncate(h.Linkname))
+			}
 		}
 	}
 }

@@ -123,6 +123,10 @@ func (e *env) globalFlags() []cli.Flag {
 			Name: "lock-timeout", Value: time.Minute, Destination: &g.lockTimeout, EnvVars: []string{"OCILAYOUT_LOCK_TIMEOUT"},
 			Usage: "wait at most `TIME` for other processes that write names",
 		},
+		&cli.StringFlag{
+			Name: "limit", Destination: &g.limit, EnvVars: []string{"OCILAYOUT_LIMIT"},
+			Usage: "read what is over a limit, as `LIST` says, such as ratio=50000,manifest=16M; limits are manifest, index, layer and tree (bytes), ratio (how far a layer may expand), depth, members and nodes",
+		},
 		&cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Destination: &g.help, Usage: "show help"},
 		&cli.BoolFlag{Name: "version", Destination: &g.version, Usage: "show the version"},
 	}

@@ -86,14 +86,10 @@ func (f *artifactFlags) options(e *env, args []string, preset bool) (o artifact.
 }
 
 func (f *artifactFlags) time() (*time.Time, error) {
-	if f.created != "" {
-		t, err := time.Parse(time.RFC3339, f.created)
-		if err != nil {
-			return nil, content.Errorf(content.ErrInvalid, "--created %q: want a time such as 2026-11-25T12:00:00Z", f.created)
-		}
-		return &t, nil
-	}
 	t, err := sourceDate()
+	if err == nil {
+		t, err = createdTime(f.created, t)
+	}
 	if err != nil || t.IsZero() {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ to a new one, or leaves it as it is where the consumer minds no missing images.`
 		}, who.flags()...),
 		report: true,
 		run: func(ctx context.Context, e *env, args []string) (_ any, err error) {
-			o.Form, o.NoSync = export.Form(form), e.global.noSync
+			o.Form, o.NoSync, o.Limits = export.Form(form), e.global.noSync, e.limits
 			if o.For, err = who.parse(); err != nil {
 				return nil, err
 			}

@@ -18,12 +18,16 @@ func helpCommand() *command {
 			if len(args) == 0 {
 				return page(programHelp(e.table)), nil
 			}
+			name := strings.Join(args, " ")
 			for _, c := range e.table {
-				if c.name == strings.Join(args, " ") {
+				if c.name == name {
 					return page(commandHelp(c)), nil
 				}
 			}
-			return nil, &usageError{text: "unknown command " + quote(strings.Join(args, " "))}
+			if text := familyHelp(name, e.table); text != "" {
+				return page(text), nil
+			}
+			return nil, &usageError{text: "unknown command " + quote(name) + didYouMean(name, commandFlags(e.table))}
 		},
 	}
 }

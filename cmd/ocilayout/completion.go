@@ -5,38 +5,46 @@ import (
 	"strings"
 )
 
-// completions makes the script of each shell. All complete the command's name,
-// then flags of the command and global ones, and files for everything else.
-var completions = map[string]func([]*command) string{
+// completions makes the script of each shell. All complete the command's name, its
+// second word if it has one, then flags of the command and global ones, and files for
+// everything else.
+var completions = map[string]func([]row) string{
 	"bash":       bashCompletion,
 	"zsh":        zshCompletion,
 	"fish":       fishCompletion,
 	"powershell": powershellCompletion,
 }
 
-// families is the table with commands of two words put together by their first,
-// which is what a shell completes; such a row has the flags of all.
-func families(table []*command) []*command {
-	var rows []*command
-	byName := map[string]*command{}
+// row is what a shell completes at once: a command, or those of two words with the
+// same first, with the flags of all.
+type row struct {
+	*command
+	seconds []string // the second words, if there are
+}
+
+// families is the table with commands of two words put together by their first.
+func families(table []*command) []row {
+	var rows []row
+	at := map[string]int{}
 	for _, c := range table {
 		family, second, ok := strings.Cut(c.name, " ")
-		row := byName[family]
+		n, known := at[family]
 		switch {
 		case !ok:
-			rows = append(rows, c)
+			rows = append(rows, row{command: c})
 			continue
-		case row == nil:
-			row = &command{name: family, short: second + ": " + c.short, flags: c.flags}
-			byName[family] = row
-			rows = append(rows, row)
+		case !known:
+			at[family] = len(rows)
+			rows = append(rows, row{&command{name: family, short: second + ": " + c.short, flags: c.flags}, []string{second}})
 			continue
 		}
-		row.short += "; " + second + ": " + c.short
-		known := spellings(row.flags)
+		r := &rows[n]
+		r.seconds = append(r.seconds, second)
+		r.short += "; " + second + ": " + c.short
+		flags := spellings(r.flags)
 		for _, f := range c.flags {
-			if _, ok := known[f.Names()[0]]; !ok {
-				row.flags = append(row.flags[:len(row.flags):len(row.flags)], f)
+			if _, ok := flags[f.Names()[0]]; !ok {
+				r.flags = append(r.flags[:len(r.flags):len(r.flags)], f)
 			}
 		}
 	}
@@ -56,7 +64,7 @@ func flagWords(c *command) string {
 	return strings.Join(words, " ")
 }
 
-func commandWords(table []*command) string {
+func commandWords(table []row) string {
 	words := make([]string, len(table))
 	for i, c := range table {
 		words[i] = c.name
@@ -64,31 +72,45 @@ func commandWords(table []*command) string {
 	return strings.Join(words, " ")
 }
 
-func bashCompletion(table []*command) string {
+func bashCompletion(table []row) string {
 	var b strings.Builder
 	b.WriteString("# bash completion of ocilayout\n_ocilayout() {\n")
-	b.WriteString("  local current=${COMP_WORDS[COMP_CWORD]} command= word words\n")
-	b.WriteString("  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n    case $word in\n")
-	fmt.Fprintf(&b, "    %s) command=$word; break ;;\n    esac\n  done\n", strings.ReplaceAll(commandWords(table), " ", "|"))
+	b.WriteString("  local current=${COMP_WORDS[COMP_CWORD]} command= second= seconds= word words\n")
+	b.WriteString("  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n")
+	b.WriteString("    if [[ -n $command && $word != -* ]]; then second=$word; break; fi\n    case $word in\n")
+	fmt.Fprintf(&b, "    %s) [[ -n $command ]] || command=$word ;;\n    esac\n  done\n", strings.ReplaceAll(commandWords(table), " ", "|"))
 	b.WriteString("  case $command in\n")
 	for _, c := range table {
-		fmt.Fprintf(&b, "  %s) words='%s' ;;\n", c.name, flagWords(c))
+		fmt.Fprintf(&b, "  %s) words='%s'", c.name, flagWords(c.command))
+		if len(c.seconds) > 0 {
+			fmt.Fprintf(&b, " seconds='%s'", strings.Join(c.seconds, " "))
+		}
+		b.WriteString(" ;;\n")
 	}
 	fmt.Fprintf(&b, "  *) words='%s %s' ;;\n  esac\n", commandWords(table), flagWords(nil))
-	b.WriteString("  COMPREPLY=()\n  if [[ -z $command || $current == -* ]]; then\n")
+	b.WriteString("  COMPREPLY=()\n  if [[ -n $seconds && -z $second && $current != -* ]]; then\n")
+	b.WriteString("    mapfile -t COMPREPLY < <(compgen -W \"$seconds\" -- \"$current\")\n  elif [[ -z $command || $current == -* ]]; then\n")
 	b.WriteString("    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$current\")\n  fi\n}\n")
 	b.WriteString("complete -o default -F _ocilayout ocilayout\n")
 	return b.String()
 }
 
-func zshCompletion(table []*command) string {
+func zshCompletion(table []row) string {
 	var b strings.Builder
 	b.WriteString("#compdef ocilayout\n# zsh completion of ocilayout\n_ocilayout() {\n")
-	b.WriteString("  local command= word\n  for word in ${words[2,CURRENT-1]}; do\n    case $word in\n")
-	fmt.Fprintf(&b, "    %s) command=$word; break ;;\n    esac\n  done\n", strings.ReplaceAll(commandWords(table), " ", "|"))
+	b.WriteString("  local command= second= word\n  for word in ${words[2,CURRENT-1]}; do\n")
+	b.WriteString("    if [[ -n $command && $word != -* ]]; then second=$word; break; fi\n    case $word in\n")
+	fmt.Fprintf(&b, "    %s) [[ -n $command ]] || command=$word ;;\n    esac\n  done\n", strings.ReplaceAll(commandWords(table), " ", "|"))
+	b.WriteString("  if [[ -z $second && $PREFIX != -* ]]; then\n    case $command in\n")
+	for _, c := range table {
+		if len(c.seconds) > 0 {
+			fmt.Fprintf(&b, "    %s) compadd -- %s; return ;;\n", c.name, strings.Join(c.seconds, " "))
+		}
+	}
+	b.WriteString("    esac\n  fi\n")
 	b.WriteString("  if [[ -n $command && $PREFIX != -* ]]; then\n    _files\n    return\n  fi\n  case $command in\n")
 	for _, c := range table {
-		fmt.Fprintf(&b, "  %s) compadd -- %s ;;\n", c.name, flagWords(c))
+		fmt.Fprintf(&b, "  %s) compadd -- %s ;;\n", c.name, flagWords(c.command))
 	}
 	fmt.Fprintf(&b, "  *)\n    local -a commands=(\n")
 	for _, c := range table {
@@ -99,7 +121,7 @@ func zshCompletion(table []*command) string {
 	return b.String()
 }
 
-func fishCompletion(table []*command) string {
+func fishCompletion(table []row) string {
 	var b strings.Builder
 	b.WriteString("# fish completion of ocilayout\n")
 	line := func(condition string, d flagDoc) {
@@ -117,6 +139,10 @@ func fishCompletion(table []*command) string {
 	}
 	for _, c := range table {
 		fmt.Fprintf(&b, "complete -c ocilayout -n __fish_use_subcommand -f -a %s -d %s\n", c.name, fishQuote(c.short))
+		if len(c.seconds) > 0 {
+			words := strings.Join(c.seconds, " ")
+			fmt.Fprintf(&b, "complete -c ocilayout -n '__fish_seen_subcommand_from %s; and not __fish_seen_subcommand_from %s' -f -a '%s'\n", c.name, words, words)
+		}
 		for _, d := range describeFlags(c.flags) {
 			line(" -n '__fish_seen_subcommand_from "+c.name+"'", d)
 		}
@@ -128,19 +154,29 @@ func fishQuote(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'"
 }
 
-func powershellCompletion(table []*command) string {
+func powershellCompletion(table []row) string {
 	var b strings.Builder
 	b.WriteString("# PowerShell completion of ocilayout\n")
 	b.WriteString("Register-ArgumentCompleter -Native -CommandName ocilayout -ScriptBlock {\n")
 	b.WriteString("  param($word, $ast, $position)\n  $flags = @{\n")
 	for _, c := range table {
-		fmt.Fprintf(&b, "    '%s' = '%s'\n", c.name, flagWords(c))
+		fmt.Fprintf(&b, "    '%s' = '%s'\n", c.name, flagWords(c.command))
+	}
+	b.WriteString("  }\n  $seconds = @{\n")
+	for _, c := range table {
+		if len(c.seconds) > 0 {
+			fmt.Fprintf(&b, "    '%s' = '%s'\n", c.name, strings.Join(c.seconds, " "))
+		}
 	}
 	fmt.Fprintf(&b, "  }\n  $words = '%s %s'\n", commandWords(table), flagWords(nil))
 	b.WriteString("  $command = $ast.CommandElements | Select-Object -Skip 1 |\n")
 	b.WriteString("    ForEach-Object { $_.ToString() } |\n")
 	b.WriteString("    Where-Object { $flags.ContainsKey($_) -and $_ -ne $word } | Select-Object -First 1\n")
 	b.WriteString("  if ($command) { $words = $flags[$command] }\n")
+	b.WriteString("  if ($command -and $seconds.ContainsKey($command)) {\n")
+	b.WriteString("    $second = $ast.CommandElements | ForEach-Object { $_.ToString() } |\n")
+	b.WriteString("      Where-Object { $_ -ne $word -and ($seconds[$command] -split ' ') -contains $_ }\n")
+	b.WriteString("    if (-not $second) { $words = $seconds[$command] + ' ' + $words }\n  }\n")
 	b.WriteString("  $words -split ' ' | Where-Object { $_ -like \"$word*\" } |\n")
 	b.WriteString("    ForEach-Object { [System.Management.Automation.CompletionResult]::new($_) }\n}\n")
 	return b.String()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -19,6 +20,7 @@ type env struct {
 
 	table  []*command // all of them, for help and the like
 	global globals
+	limits content.Limits // zero where the default holds
 	format render.Format
 	ui     *ui.UI
 
@@ -28,6 +30,7 @@ type env struct {
 // globals are the flags of every command.
 type globals struct {
 	format, progress, logLevel string
+	limit                      string
 	quiet, noSync              bool
 	lockTimeout                time.Duration
 	help, version              bool
@@ -39,6 +42,14 @@ func (e *env) begin(ctx context.Context, c *command) (context.Context, error) {
 	format, err := render.Parse(e.global.format, isTerminal(e.stdout), c.formats...)
 	if err != nil {
 		return ctx, err
+	}
+	if e.global.lockTimeout < 0 {
+		return ctx, content.Errorf(content.ErrInvalid, "--lock-timeout %s: want a time such as 30s", e.global.lockTimeout)
+	}
+	if e.global.limit != "" {
+		if e.limits, err = content.ParseLimits(e.global.limit); err != nil {
+			return ctx, fmt.Errorf("--limit: %w", err)
+		}
 	}
 	level, err := ui.ParseLevel(e.global.logLevel)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"regexp"
 
 	"github.com/ocilayout/ocilayout/cmd/ocilayout/internal/render"
 	"github.com/ocilayout/ocilayout/content"
@@ -124,6 +125,9 @@ func explain(err error) failure {
 	if f.Kind == "interrupted" {
 		f.Error = "interrupted"
 	}
+	if f.Kind == "refused" && overLimit.MatchString(f.Error) {
+		f.hint = "--limit raises limits"
+	}
 	var usage *usageError
 	if errors.As(err, &usage) {
 		f.hint = "see 'ocilayout " + usage.command + " --help'"
@@ -134,6 +138,9 @@ func explain(err error) failure {
 	f.Digest, f.Path = address(err)
 	return f
 }
+
+// overLimit is in what errors say of limits that can be raised.
+var overLimit = regexp.MustCompile(`over the limit of|more than the limit of|expands more than`)
 
 // address finds what err is about: the nearest digest and path in its chain.
 func address(err error) (digest, path string) {

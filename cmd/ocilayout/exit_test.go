@@ -116,7 +116,7 @@ func TestWhateverFailsWhenInterruptedWasInterrupted(t *testing.T) {
 func TestDidYouMean(t *testing.T) {
 	known := map[string]bool{"inspect": true, "digest": true, "init": true, "ls": true, "put": true}
 	for word, want := range map[string]string{
-		"inspct": "inspect", "digset": "digest", "int": "init", "lss": "ls", "unrelated": "", "x": "", "": "",
+		"inspct": "inspect", "digset": "digest", "int": "init", "lss": "ls", "unrelated": "", "x": "", "": "", "all": "", "pot": "put",
 	} {
 		got := strings.TrimSuffix(strings.TrimPrefix(didYouMean(word, known), ": did you mean "), "?")
 		if got != want {

@@ -63,7 +63,7 @@ type exported struct{ export.Result }
 
 func (e *env) exported(r export.Result, err error) (any, error) {
 	if err != nil {
-		return nil, err
+		return nil, nameable(err)
 	}
 	if r.Load != nil {
 		return e.loaded(r), nil

@@ -63,7 +63,7 @@ func arrange(args []string, global flagSet, commands map[string]flagSet) ([]stri
 			args = args[taken:]
 		}
 	}
-	if a.command == "" && a.family != "" && !slices.Contains(a.globals, "--help") {
+	if a.command == "" && a.family != "" && !slices.ContainsFunc(a.globals, isHelp) {
 		return nil, &usageError{text: a.family + " is no command by itself: say " + strings.Join(members(a.family, a.commands), " or ")}
 	}
 	return a.result(), nil
@@ -108,6 +108,8 @@ func members(family string, commands map[string]flagSet) []string {
 	slices.Sort(names)
 	return names
 }
+
+func isHelp(word string) bool { return word == "--help" || word == "--h" }
 
 // flag takes the flag in word and says how many of the following arguments are
 // its value: none or one.
@@ -157,6 +159,10 @@ func (a *arranger) unknownFlag(dashed, name string, set flagSet) error {
 }
 
 func (a *arranger) result() []string {
+	if a.command == "" && a.family != "" { // only --help leaves a family at that
+		help := []string{"help", "--", a.family}
+		return append(slices.DeleteFunc(a.globals, isHelp), help...)
+	}
 	if a.command == "" {
 		return a.globals
 	}

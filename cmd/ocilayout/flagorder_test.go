@@ -45,7 +45,8 @@ func TestArrange(t *testing.T) {
 		{"pack put L --type x F", "pack put --type=x -- L F"},
 		{"pack --quiet get L", "--quiet pack get -- L"},
 		{"pack put put", "pack put -- put"},
-		{"pack --help", "--help"},
+		{"pack --help", "help -- pack"},
+		{"--help -q pack", "--q help -- pack"},
 	} {
 		got, err := arrange(strings.Fields(c.in), orderGlobals, orderCommands)
 		if err != nil || strings.Join(got, " ") != c.want {

@@ -128,6 +128,29 @@ func programHelp(table []*command) string {
 	return b.String()
 }
 
+// familyHelp lists the commands of two words whose first is family; it is empty if
+// there are none.
+func familyHelp(family string, table []*command) string {
+	var members []*command
+	width := 0
+	for _, c := range table {
+		if strings.HasPrefix(c.name, family+" ") {
+			members = append(members, c)
+			width = max(width, len(c.name))
+		}
+	}
+	if len(members) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("Commands:\n")
+	for _, c := range members {
+		fmt.Fprintf(&b, "  %-*s  %s\n", width, c.name, c.short)
+	}
+	b.WriteString("\nHelp on a command: ocilayout COMMAND --help\n")
+	return b.String()
+}
+
 const references = "REF is LAYOUT[:NAME][@DIGEST], where LAYOUT is a directory or a plain tar file " +
 	"that holds an OCI image layout. Without NAME it is the only image, or else the one called latest."
 

@@ -72,7 +72,7 @@ func (e *env) importArchives(ctx context.Context, args []string, o ingest.Option
 		return nil, err
 	}
 	defer closing(l, &err)
-	o.Rename, o.Warn = ref.Name, func(err error) { e.warnf("%v", err) }
+	o.Limits, o.Rename, o.Warn = e.limits, ref.Name, func(err error) { e.warnf("%v", err) }
 	results, err := ingest.ImportAll(ctx, l, open.sources, o)
 	if results == nil {
 		return nil, err

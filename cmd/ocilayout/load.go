@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -89,6 +91,15 @@ func nameLines(names []string) []render.Table {
 	return []render.Table{t}
 }
 
+// nameable adds to an error about a tag that stands alone which flag gives it a
+// repository.
+func nameable(err error) error {
+	if !strings.Contains(err.Error(), "(rule name-repository)") || !errors.Is(err, content.ErrRefused) {
+		return err
+	}
+	return fmt.Errorf("%w: --base-name gives one", err)
+}
+
 // loaded tells what an archive for a consumer lacks, and returns its result.
 func (e *env) loaded(r export.Result) loadable {
 	e.remarks("left out", r.Load.LeftOut)
@@ -109,7 +120,7 @@ func (c copied) Tables() []render.Table { return nameLines(c.Load.Names) }
 func (e *env) copyFor(ctx context.Context, dst *layout.Layout, from sources, o consumer.CopyOptions) (any, error) {
 	selection, report, err := consumer.Copy(ctx, dst, from, o)
 	if err != nil {
-		return nil, err
+		return nil, nameable(err)
 	}
 	e.remarks("left out", selection.LeftOut)
 	e.remarks("", selection.Changed)

@@ -75,6 +75,9 @@ func (f *pruneFlags) options() (o retain.Options, err error) {
 	if f.keep != -1 {
 		o.Keep = &f.keep
 	}
+	if f.keep == -1 && f.olderThan == "" && !o.Untagged && !o.Dangling {
+		return o, &usageError{"no rule says what goes: prune needs --keep, --older-than, --untagged or --dangling", "prune"}
+	}
 	if o.By, err = retain.ParseOrder(f.by); err != nil {
 		return o, content.At("--by", err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,6 +37,8 @@ func TestMain(m *testing.M) {
 //	                            start a registry until the script ends, and put its
 //	                            address into an environment variable, and the port
 //	                            alone into NAME_PORT
+//	offline N PROGRAM ARG...    exits without a network; the condition [offline] says
+//	                            whether that can be
 //	json-env NAME FILE POINTER  put the value into an environment variable
 //
 // and the variables GOOS, GOARCH and ESCAPE, a terminal's control sequence.
@@ -58,6 +61,13 @@ func TestScript(t *testing.T) {
 			"json-env": scriptJSONEnv,
 			"registry": scriptRegistry,
 			"expand":   scriptExpand,
+			"offline":  scriptOffline,
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "offline" {
+				return false, fmt.Errorf("there is no condition %q", cond)
+			}
+			return withoutNetwork() != nil, nil
 		},
 	})
 }

@@ -16,6 +16,7 @@ import (
 func (e *env) layoutOptions() layout.Options {
 	return layout.Options{
 		NoSync:      e.global.noSync,
+		Limits:      e.limits,
 		LockTimeout: max(e.global.lockTimeout, time.Nanosecond), // 0 does not wait
 		Warn:        func(err error) { e.warnf("%v", err) },
 	}

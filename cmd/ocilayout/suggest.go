@@ -1,6 +1,9 @@
 package main
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 func quote(word string) string { return strconv.Quote(word) }
 
@@ -14,7 +17,8 @@ func didYouMean[V any](word string, known map[string]V) string {
 			best, least = candidate, d
 		}
 	}
-	if best == "" || least >= len(best) {
+	// Of a short word every other letter would be another.
+	if best == "" || least > (len(strings.Trim(word, "-"))+1)/3 {
 		return ""
 	}
 	return ": did you mean " + best + "?"

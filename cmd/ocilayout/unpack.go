@@ -10,6 +10,7 @@ import (
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/imagefs"
 	"github.com/ocilayout/ocilayout/layout"
+	"github.com/ocilayout/ocilayout/mutate"
 	"github.com/ocilayout/ocilayout/mutate/rootfs"
 )
 
@@ -45,9 +46,9 @@ func createdTime(text string, epoch time.Time) (time.Time, error) {
 	if text == "" {
 		return epoch, nil
 	}
-	t, err := time.Parse(time.RFC3339, text)
+	t, err := mutate.ParseTime(text, mutate.FlagEnv{})
 	if err != nil {
-		return t, content.Errorf(content.ErrInvalid, "--created %q: want a time such as 2026-11-25T12:00:00Z", text)
+		return t, fmt.Errorf("--created: %w", err)
 	}
 	return t, nil
 }

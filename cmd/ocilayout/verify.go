@@ -97,6 +97,7 @@ func (e *env) verified(ctx context.Context, arg string, o verify.Options) (_ ver
 	if err != nil {
 		return verify.Report{}, err
 	}
+	o.Limits = e.limits
 	return verify.Check(ctx, r, roots, o)
 }
 
@@ -121,6 +122,7 @@ func (e *env) repaired(ctx context.Context, arg string, from []string, o verify.
 	if err != nil {
 		return verify.Report{}, err
 	}
+	o.Limits = e.limits
 	return verify.Repair(ctx, l, roots, sources, o)
 }
 

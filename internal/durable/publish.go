@@ -36,7 +36,7 @@ func (d FS) LinkInto(staged, final string) error {
 // Replace makes the staged file durable under the name final: it fsyncs and
 // closes it, renames it over what is there, and fsyncs the directory. Readers see
 // the old file or the new one. After an error the staged file is the caller's to
-// discard; if it was the fsync of the directory that failed, final is the new
+// discard; if it was an fsync after the rename that failed, final is the new
 // file already, but may be the old one again after a power cut.
 func (d FS) Replace(staged *File, final string) error {
 	if err := staged.Fsync(); err != nil {
@@ -50,7 +50,11 @@ func (d FS) Replace(staged *File, final string) error {
 
 func (d FS) nameStaged(staged *File, final string) error {
 	if staged.unnamed {
-		return errors.Join(d.nameUnnamed(staged, final), staged.Close())
+		err := d.nameUnnamed(staged, final)
+		if err == nil {
+			err = staged.Fsync() // btrfs does nothing to sync a file without a name
+		}
+		return errors.Join(err, staged.Close())
 	}
 	if err := staged.Close(); err != nil {
 		return err

@@ -68,7 +68,7 @@ func TestUnnamedFile(t *testing.T) {
 		t.Error(err)
 	}
 	wantBytes(t, final, "second")
-	wantCalls(t, &k, "sync out.tar", "link out.tar", "sync work")
+	wantCalls(t, &k, "sync out.tar", "link out.tar", "sync out.tar", "sync work")
 	k = disk{}
 	f = unnamed(t, k.fs(), final, "third")
 	wantBytes(t, final, "second")
@@ -76,7 +76,7 @@ func TestUnnamedFile(t *testing.T) {
 		t.Error(err)
 	}
 	wantBytes(t, final, "third")
-	wantCalls(t, &k, "sync out.tar", "link out.tar", "link staged", "rename staged out.tar", "sync work")
+	wantCalls(t, &k, "sync out.tar", "link out.tar", "link staged", "rename staged out.tar", "sync out.tar", "sync work")
 	if got := namesIn(t, dir); got != "out.tar" {
 		t.Errorf("the directory has %q", got)
 	}
@@ -93,7 +93,7 @@ func TestUnnamedFileThatCanNotBeLinked(t *testing.T) {
 		t.Error(err)
 	}
 	wantBytes(t, final, "copied")
-	wantCalls(t, &k, "sync out.tar", "link out.tar", "sync staged", "rename staged out.tar", "sync work")
+	wantCalls(t, &k, "sync out.tar", "link out.tar", "sync staged", "rename staged out.tar", "sync out.tar", "sync work")
 	if got := namesIn(t, dir); got != "out.tar" {
 		t.Errorf("the directory has %q", got)
 	}

@@ -14,7 +14,7 @@ import (
 // means: without a leading "./", doubled slashes or a slash at the end. The root
 // itself, "./", is ".". A name that could lead elsewhere on any system gives
 // content.ErrRefused: an absolute one, one with a ".." or starting with a drive
-// letter, an empty one, or one that holds a NUL. Backslashes are allowed, as
+// letter, an empty one, one that holds a NUL, or a whiteout of such. Backslashes are allowed, as
 // systemd puts them in the names of its units, unless they would do one of these
 // things where they separate paths.
 func CleanName(name string) (string, error) {
@@ -71,9 +71,11 @@ func nameFault(name, clean string) string {
 		return "starts with a drive letter"
 	case hasDotDot(name):
 		return `leads outside with ".."`
-	default:
-		return ""
 	}
+	if target, _, ok := Whiteout(clean); ok && nameFault(target, target) != "" {
+		return "removes what is outside"
+	}
+	return ""
 }
 
 // hasDrive looks behind leading "./", which cleaning takes away.

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -155,6 +156,7 @@ func TestConfigErrors(t *testing.T) {
 		{minimal("    select: {sortBy: name}\n"), content.ErrInvalid, "an order means nothing without a limit"},
 		{minimal("    prune: {keep: 3, older: 1d}\n"), content.ErrInvalid, `unknown field "older"`},
 		{minimal("    prune: {by: name}\n"), content.ErrInvalid, "no rule says what goes"},
+		{"sync: [{source: a, target: b, type: repository, prune: {untagged: true}}]", content.ErrUnsupported, "nobody can list"},
 		{minimal("    referrerFilters: [{}]\n"), content.ErrInvalid, "sync.yaml:6:23: a filter has neither"},
 		{"sync: [{source: a, target: 'ocidir://b', type: repo}]", content.ErrInvalid, `sync.yaml:1:48: "repo" is no type`},
 		{"sync: [{source: 'a:1', target: 'ocidir://b', type: repository}]", content.ErrInvalid, `sync.yaml:1:17: "a:1" is one image`},
@@ -260,5 +262,23 @@ defaults: {skipDockerConfig: true, userAgent: ua}
 	}
 	if got := c.Creds[5].options(registry.Options{PlainHTTP: true}); got.PlainHTTP || !got.Insecure {
 		t.Errorf("options %+v", got)
+	}
+}
+
+// TestHostileConfig: what would take long to read is refused.
+func TestHostileConfig(t *testing.T) {
+	bomb := "x-a0: &a0 [a, a, a, a, a, a, a, a, a, a]\n"
+	for i := range 12 {
+		bomb += fmt.Sprintf("x-a%d: &a%[1]d {b: [%s]}\n", i+1, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i), 10), ", "))
+	}
+	for _, text := range []string{
+		bomb + "sync: [{source: a, target: 'ocidir://b', type: repository, tags: {allow: *a12}}]",
+		"x-a: " + strings.Repeat("[", 100_000),
+		"x-a: " + strings.Repeat("{a: ", 100_000),
+		strings.Repeat(" ", maxConfig+1),
+	} {
+		if _, err := ParseConfig("f", []byte(text), world); !errors.Is(err, content.ErrRefused) {
+			t.Errorf("%.40s: %v", text, err)
+		}
 	}
 }

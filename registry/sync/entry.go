@@ -86,8 +86,8 @@ func (f *file) entry(path string, e *Entry, own Settings) error {
 		if err != nil {
 			return err
 		}
-		if e.target.Layout == "" {
-			return f.refuse(path, "the target %s is no layout, and only layouts are pruned", e.Target)
+		if e.target.Layout == "" && rules.Untagged {
+			return f.refuse(path, "the target %s is no layout, and what has no tag in a registry nobody can list", e.Target)
 		}
 		e.rules.prune = &rules
 	}

@@ -35,12 +35,13 @@ type observer struct {
 	found   map[Point]*registry.Found // manifests that are in hand
 	kept    int                       // bytes of these
 	listed  []Place                   // sources that were listed whole
+	cosign  map[Place][]string        // tags that cosign made, of repositories
 }
 
 func newObserver(s *registry.Session, lo layout.Options, limit int, lock *Lock, mode Mode) *observer {
 	return &observer{
 		s: s, layout: lo, limit: limit, lock: lock, mode: mode,
-		shelves: map[string]*shelf{}, there: map[Place]map[string]bool{}, found: map[Point]*registry.Found{},
+		shelves: map[string]*shelf{}, there: map[Place]map[string]bool{}, found: map[Point]*registry.Found{}, cosign: map[Place][]string{},
 	}
 }
 

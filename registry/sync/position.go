@@ -28,8 +28,14 @@ func (f *file) decode(data []byte, c *Config) (err error) {
 	if len(data) > maxConfig {
 		return content.At(f.name, content.Errorf(content.ErrRefused, "it has more than %d bytes", maxConfig))
 	}
+	if err := checkNesting(data); err != nil {
+		return content.At(f.name, err)
+	}
 	if f.tree, err = parser.ParseBytes(data, 0); err != nil {
 		return f.broken(err)
+	}
+	if err := checkExpansion(f.tree); err != nil {
+		return content.At(f.name, err)
 	}
 	if len(f.tree.Docs) > 1 {
 		return content.At(f.name, content.Errorf(content.ErrInvalid, "there are %d documents in it, and one is wanted", len(f.tree.Docs)))

@@ -52,8 +52,8 @@ type Totals struct {
 	Bytes     int64 `json:"bytes"`     // of these
 }
 
-// Changes says whether anything was, or would be, changed. What is looked at again for
-// what refers to it may turn out to be as it was.
+// Changes says whether anything was, or would be, changed. What a run looks at again for
+// what refers to it may turn out to be as it was; a check has looked.
 func (r Report) Changes() bool { return r.Totals.Copied+r.Totals.Refreshed+r.Totals.Pruned > 0 }
 
 // add notes a step.

@@ -20,7 +20,8 @@ type Options struct {
 	// Layout says how layouts are opened.
 	Layout layout.Options
 	// Check changes nothing, and reports what would be done. What an entry would read of
-	// what an earlier one would write is not foreseen.
+	// what an earlier one would write is not foreseen, nor what refers to children of an
+	// index that the target has, and to what refers to it.
 	Check bool
 	// Missing copies only names that the target does not have.
 	Missing bool
@@ -139,6 +140,8 @@ func (r *runner) wave(ctx context.Context, entries []*Entry) (err error) {
 	r.failed = r.failed || slices.ContainsFunc(steps, func(s Step) bool { return s.Action == ActionFail })
 	if !r.o.Check {
 		r.copy(ctx, ob, steps)
+	} else if err := r.foreseen(ctx, ob, steps); err != nil {
+		return err
 	}
 	for _, s := range steps {
 		r.report.add(s)

@@ -532,6 +532,82 @@ sync:
 	}
 }
 
+// TestCheckReferrers: a check tells whether there is anything new that refers to what
+// the target has.
+func TestCheckReferrers(t *testing.T) {
+	w := newWorld(t)
+	l, d := family("x")
+	w.push(l, "app")
+	for _, target := range []string{"ocidir://$DIR/m", "$REG/copy"} {
+		for _, keys := range []string{"referrers: true", "digestTags: true", "referrers: true, digestTags: true", "forceRecursive: true"} {
+			config := fmt.Sprintf("sync: [{source: '$REG/app', target: '%s', type: repository, tags: {allow: [app]}, %s}]", target, keys)
+			w.run(config, sync.Options{})
+			if check := w.run(config, sync.Options{Check: true}); check.Changes() || check.Images[0].Action != sync.ActionKeep {
+				t.Errorf("{%s} to %s: %+v", keys, target, check)
+			}
+		}
+	}
+	newer := build.NewLayout()
+	newer.Tag("app", newer.Image(build.Image{Layers: []build.Layer{{Files: []build.File{build.Text("a", "x")}}}}))
+	newer.Tag("sha256-"+d.Digest.Encoded()+".att", newer.Artifact("a/cosign", nil, []byte("another attestation")))
+	newer.Attach(d, "a/other", []byte("other"))
+	w.push(newer, "app")
+	for _, target := range []string{"ocidir://$DIR/m", "$REG/copy"} {
+		for keys, want := range map[string]sync.Action{
+			"referrers: true": sync.ActionRefresh, "digestTags: true": sync.ActionRefresh, "forceRecursive: true": sync.ActionKeep,
+			"referrers: true, referrerFilters: [{artifactType: a/none}]": sync.ActionKeep,
+		} {
+			config := fmt.Sprintf("sync: [{source: '$REG/app', target: '%s', type: repository, tags: {allow: [app]}, %s}]", target, keys)
+			if check := w.run(config, sync.Options{Check: true}); check.Images[0].Action != want || check.Changes() != (want == sync.ActionRefresh) {
+				t.Errorf("{%s} to %s: %+v", keys, target, check)
+			}
+		}
+	}
+}
+
+// TestPruneRegistry: tags of a registry go by the same rules, cosign's and the lists of
+// referrers stay.
+func TestPruneRegistry(t *testing.T) {
+	w := newWorld(t)
+	w.reg.NoReferrers = true
+	for i, name := range []string{"1.0", "1.1", "1.2"} {
+		l := build.NewLayout()
+		at := build.Clock.Add(time.Duration(-i) * time.Hour)
+		d := l.Image(build.Image{EditConfig: func(c *ocispec.Image) { c.Created = &at }})
+		l.Tag(name, d)
+		l.Attach(d, "a/sbom", []byte(name))
+		w.push(l, "app")
+	}
+	config := "sync: [{name: a, source: '$REG/app', target: '$REG/copy', type: repository, referrers: true, prune: {keep: 2, by: %s}}]"
+	check := w.run(fmt.Sprintf(config, "semver"), sync.Options{Check: true})
+	done := w.run(fmt.Sprintf(config, "semver"), sync.Options{})
+	if len(check.Pruned) != 1 || check.Pruned[0].Target != done.Pruned[0].Target || check.Pruned[0].Reason != done.Pruned[0].Reason || done.Pruned[0].Digest == "" {
+		t.Errorf("check %+v, run %+v", check.Pruned, done.Pruned)
+	}
+	if got := w.reg.Tags("copy"); len(got) != 5 || got[0] != "1.1" || got[1] != "1.2" {
+		t.Errorf("left are %s", got)
+	}
+	done = w.run(fmt.Sprintf(config, "created"), sync.Options{})
+	if got := w.reg.Tags("copy"); len(done.Pruned) != 1 || len(got) != 5 || got[0] != "1.0" || got[1] != "1.1" {
+		t.Errorf("left are %s", got)
+	}
+	w.reg.NoDelete = true
+	report, err := w.try(fmt.Sprintf(config, "semver"), sync.Options{})
+	if err != nil || report.Totals.Failed != 1 || !errors.Is(report.Images[len(report.Images)-1].Err, content.ErrUnsupported) {
+		t.Errorf("a registry that does not delete: %+v, %v", report, err)
+	}
+}
+
+// TestSameLayout: a name becomes another one of the same layout.
+func TestSameLayout(t *testing.T) {
+	w := newWorld(t)
+	w.push(siblings(1), "app")
+	w.run("sync: [{source: '$REG/app:v0', target: 'ocidir://$DIR/m:a', type: image}, {source: 'ocidir://$DIR/m:a', target: 'ocidir://$DIR/m:b', type: image}]", sync.Options{})
+	if got := w.names("m"); got != "a b" {
+		t.Errorf("names %s", got)
+	}
+}
+
 // TestRateLimit: while the source lets fewer requests through than ratelimit.min, nothing
 // is read from it.
 func TestRateLimit(t *testing.T) {

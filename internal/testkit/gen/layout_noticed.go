@@ -44,6 +44,8 @@ func noticedLayouts() []vector.Vector {
 		noticed("same-tag", "name-ambiguous", specRefName, "two images with the same ref.name and different full names, as docker save writes", sameTag()),
 		noticed("layer-dotdot", "layer-name", specLayer, "a member of a layer with .. in its name",
 			image(build.Image{Layers: []build.Layer{{Files: []build.File{build.Text("a/../../b", "b")}}}})),
+		noticed("layer-hardlink-out", "layer-name", specLayer, "a hard link to a file outside of the layer",
+			image(build.Image{Layers: []build.Layer{{Files: []build.File{build.Hardlink("a", "../../etc/passwd")}}}})),
 		noticed("layer-trailing", "layer-format", specLayer, "bytes after the end of a layer's tar",
 			image(build.Image{Layers: []build.Layer{{Tar: append(build.Tar(build.Text("a", "a")), "trailing"...)}}})),
 	}

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -59,7 +60,7 @@ func pairs(dir string, entries []fs.DirEntry) (ca []string, client [][2]string, 
 	return ca, client, nil
 }
 
-// hostDirs are the names that a directory for a host may have: containerd's on systems
+// hostDirs are the names that a directory for a host may have: containerd's for systems
 // without colons in names, and everybody's.
 func hostDirs(root, host string) []string {
 	if !isHost(host) {
@@ -68,6 +69,9 @@ func hostDirs(root, host string) []string {
 	dirs := []string{filepath.Join(root, host)}
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
 		dirs = append([]string{filepath.Join(root, host[:i]+"_"+host[i+1:]+"_")}, dirs...)
+	}
+	if runtime.GOOS == "windows" && strings.Contains(host, ":") {
+		dirs = dirs[:len(dirs)-1]
 	}
 	return dirs
 }

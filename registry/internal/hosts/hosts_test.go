@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -90,6 +91,12 @@ location = "digests.example"
 mirror-by-digest-only = true
 [[registry.mirror]]
 location = "mirror.example"
+[[registry]]
+location = "single.example/app:v1"
+blocked = true
+[[registry]]
+prefix = "single.example/more/app@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+location = "other.example/app"
 [aliases]
 "app" = "example.com/app"
 `
@@ -123,6 +130,14 @@ func TestRegistries(t *testing.T) {
 	}
 	if _, err := c.For("docker.io", "secret/app"); !errors.Is(err, content.ErrRefused) || !strings.Contains(err.Error(), "registries.conf") {
 		t.Errorf("blocked: %v", err)
+	}
+	for _, repository := range []string{"app", "more/app"} {
+		if _, err := c.For("single.example", repository); !errors.Is(err, content.ErrUnsupported) {
+			t.Errorf("an entry for one image: %v", err)
+		}
+	}
+	if route, err := c.For("single.example", "other"); err != nil || route.Write.From != "" {
+		t.Errorf("another repository: %+v, %v", route, err)
 	}
 	// One file alone.
 	c = New(Places{Main: main[1:], MustExist: true})
@@ -203,6 +218,9 @@ func TestOneSource(t *testing.T) {
 }
 
 func TestCertificates(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("names have no colons there")
+	}
 	dir := write(t, map[string]string{
 		"one/a.example/ca.crt":        "",
 		"one/a.example/README":        "",
@@ -255,6 +273,8 @@ func TestBroken(t *testing.T) {
 		"[[registry]]\nlocation = \"..\"":             "registry[0].location: ",
 		"[[registry]]\nlocation = \"a.io:0/x\"":       "registry[0].location: ",
 		"[[registry]]\nprefix = \"*.a.io:5000\"":      "registry[0].prefix: ",
+		"[[registry]]\nprefix = \"*.a.io/x:v1\"":      "registry[0].prefix: ",
+		"[[registry]]\nlocation = \"*.a.io\"":         "registry[0].location: ",
 		"[[registry]]\nprefix = \"*.a.io/x\"":         "registry[0].prefix: ",
 		mirrorsOf("location = \"\""):                  "registry[0].mirror[0].location: ",
 		mirrorsOf("location = \"a b\""):               "registry[0].mirror[0].location: ",

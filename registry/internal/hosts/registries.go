@@ -19,6 +19,7 @@ type registry struct {
 	location string // "" leaves names as they are
 	insecure bool
 	blocked  bool
+	single   bool // it is for one tag or digest of a repository
 	mirrors  []mirror
 	from     string
 }
@@ -90,21 +91,18 @@ func parseRegistries(path string, data []byte) ([]registry, error) {
 	}
 	var all []registry
 	for _, e := range t.subs("registry") {
-		r := registry{
-			prefix: strings.TrimRight(e.text("prefix"), "/"), location: e.location("location"),
-			insecure: e.flag("insecure"), blocked: e.flag("blocked"), from: path,
-		}
+		r := registry{insecure: e.flag("insecure"), blocked: e.flag("blocked"), from: path}
+		r.prefix, r.single = e.place("prefix")
+		r.location, _ = e.place("location")
 		switch {
 		case r.prefix == "":
-			if r.prefix = r.location; r.prefix == "" {
+			if r.prefix, r.single = e.place("location"); r.prefix == "" {
 				e.fail("location", "neither it nor prefix is there")
 			}
 		case strings.HasPrefix(r.prefix, "*."):
 			if !isHost(r.prefix[2:]) || strings.Contains(r.prefix, ":") {
 				e.fail("prefix", "%q is not of the form *.example.com", r.prefix)
 			}
-		case !isLocation(r.prefix):
-			e.fail("prefix", "%q is not HOST[:PORT][/PATH]", r.prefix)
 		case r.location == "":
 			e.fail("location", "it is not there")
 		}
@@ -112,7 +110,7 @@ func parseRegistries(path string, data []byte) ([]registry, error) {
 		for _, m := range e.subs("mirror") {
 			r.mirrors = append(r.mirrors, m.mirror(byDigest))
 		}
-		if slices.ContainsFunc(all, func(old registry) bool { return old.prefix == r.prefix }) {
+		if slices.ContainsFunc(all, func(old registry) bool { return old.prefix == r.prefix && old.single == r.single }) {
 			continue // the first one counts
 		}
 		all = append(all, r)
@@ -121,8 +119,8 @@ func parseRegistries(path string, data []byte) ([]registry, error) {
 }
 
 func (t table) mirror(byDigest bool) mirror {
-	m := mirror{location: t.location("location"), insecure: t.flag("insecure"), tags: !byDigest, digests: true}
-	if m.location == "" {
+	m := mirror{insecure: t.flag("insecure"), tags: !byDigest, digests: true}
+	if m.location, _ = t.place("location"); m.location == "" {
 		t.fail("location", "it is not there")
 	}
 	how := t.text("pull-from-mirror")
@@ -139,13 +137,20 @@ func (t table) mirror(byDigest bool) mirror {
 	return m
 }
 
-// location is HOST[:PORT][/PATH], or "".
-func (t table) location(key string) string {
+// place is HOST[:PORT][/PATH], *.DOMAIN as a prefix, or "". With a tag or digest behind
+// it, which is left out, it is a single image.
+func (t table) place(key string) (name string, single bool) {
 	s := strings.TrimRight(t.text(key), "/")
-	if s != "" && !isLocation(s) {
+	name, _, single = strings.Cut(s, "@")
+	if slash := strings.IndexByte(name, '/'); slash >= 0 {
+		if i := strings.IndexByte(name[slash:], ':'); i >= 0 {
+			name, single = name[:slash+i], true
+		}
+	}
+	if s != "" && !isLocation(name) && !(key == "prefix" && strings.HasPrefix(name, "*.") && !single) {
 		t.fail(key, "%q is not HOST[:PORT][/PATH]", s)
 	}
-	return s
+	return name, single
 }
 
 func isLocation(s string) bool {
@@ -183,6 +188,9 @@ func (c *Config) fromRegistries(route *Route) (found bool, err error) {
 		n := r.match(name)
 		if n < 0 {
 			continue
+		}
+		if r.single {
+			return true, content.At(name, content.Errorf(content.ErrUnsupported, "%s has an entry for a tag or digest of %s, which is not followed here", r.from, r.prefix))
 		}
 		if r.blocked {
 			return true, content.At(name, content.Errorf(content.ErrRefused, "%s blocks it, with the prefix %s", r.from, r.prefix))
