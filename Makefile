@@ -34,6 +34,7 @@ torture:
 bench:
 	bench/corpus.sh
 	bench/compare.sh
+	bench/registry.sh
 
 ci:
 	.ci/run

@@ -4,6 +4,8 @@
 # counted too: in a run of their own, through countproxy, so that it costs no time.
 #
 # usage: bench/registry.sh [RUNS] [CONTEST...]      default: 5 runs, all contests
+# The contests are push, push-mount, push-again, pull, pull-again, sync, sync-again and
+# referrers.
 #
 # What is pushed is bench/corpus.sh's image of five layers, compressed (200 MB) and not
 # (600 MB), and 200 small images that share layers (11 MB). An empty registry is one
@@ -175,6 +177,7 @@ if contest sync-again '200 small images again'; then
 fi
 
 # With referrers: how many requests are made beyond those for the image, of three layers.
+# A registry of go-containerregistry is never empty: its repositories share their blobs.
 referrers() {
 	if contest referrers "push, $1, $2"; then
 		before='rm -rf "$data" && repository=$((${repository:-0} + 1)) && export to=$host/app$repository:v1'

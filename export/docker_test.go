@@ -26,6 +26,7 @@ func TestDocker(t *testing.T) {
 	first := l.Image(build.Image{Layers: []build.Layer{base, top}})
 	l.Tag("docker.io/library/app:v1", first)
 	l.Tag("registry.example:5000/team/app:v2", first)
+	l.Tag("Team/app:v3", first) // a registry to docker today, and to older ones no name at all
 	l.Tag("bare", l.Image(build.Image{Layers: []build.Layer{base, plain}}))
 	l.Attach(first, "text/plain", []byte("x"))
 

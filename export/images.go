@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/imagefs"
@@ -140,6 +141,11 @@ func (p *plan) dockerTag(name string) string {
 		return ""
 	case p.o.For != "":
 		return full
+	}
+	// Docker 20.10, podman 4.3 and skopeo 1.9 know a registry by its dot or port alone, not
+	// by capital letters, and for one name that they can't read refuse the whole archive.
+	if first, _, _ := strings.Cut(full, "/"); !strings.ContainsAny(first, ".:") && strings.ToLower(first) != first {
+		return ""
 	}
 	return layout.FamiliarName(full)
 }

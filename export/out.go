@@ -72,7 +72,7 @@ func ToFile(ctx context.Context, path string, roots []Root, o Options) (Result, 
 	disk := durable.FS{NoSync: o.NoSync}
 	staged, err := disk.StageFor(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Result{}, content.At(filepath.Dir(path), content.Errorf(content.ErrNotFound, "no such directory"))
+		return Result{}, content.At(filepath.Dir(path), content.Errorf(fs.ErrNotExist, "no such directory"))
 	}
 	if err != nil {
 		return Result{}, content.At(path, err)

@@ -53,6 +53,9 @@ func OpenReader(path string, o Options) (*Reader, error) {
 
 // notFound gives an absent file the sentinel that callers look for.
 func notFound(path string, err error) error {
+	if path == "-" {
+		return content.At(path, content.Errorf(content.ErrNotFound, "standard input is no layout, which is read in place: import takes it, or write it to a file"))
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return content.At(path, content.Errorf(content.ErrNotFound, "no such file or directory"))
 	}

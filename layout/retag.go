@@ -42,7 +42,7 @@ func (l *Layout) tagTarget(ctx context.Context, tx *Tx, ref Reference) (Entry, e
 	e, err := tx.Lookup(ref)
 	switch {
 	case err == nil && e.Digest != "":
-		return e, nil
+		return l.withPlatform(ctx, e), nil
 	case err != nil && (ref.Name != "" || !errors.Is(err, content.ErrNotFound)):
 		return e, err
 	}
@@ -54,6 +54,19 @@ func (l *Layout) tagTarget(ctx context.Context, tx *Tx, ref Reference) (Entry, e
 		return e, content.AtDigest(ref.Digest, content.Errorf(content.ErrInvalid, "only a manifest or index can have a name"))
 	}
 	return l.newEntry(ctx, desc)
+}
+
+// withPlatform returns e with its image's platform, where another tool has left it out
+// and the config says which. Not knowing is no reason to fail.
+func (l *Layout) withPlatform(ctx context.Context, e Entry) Entry {
+	if e.Platform != nil || !e.IsImage() || content.IsIndex(e.MediaType) {
+		return e
+	}
+	p, err := content.PlatformOf(ctx, l, e.Descriptor, l.Limits())
+	if err != nil {
+		return e
+	}
+	return e.platformed(p)
 }
 
 // newEntry makes an entry of a manifest or index of the layout.

@@ -165,9 +165,9 @@ func TestIdentityToken(t *testing.T) {
 	}
 }
 
-// TestHelper: what a credential helper says is used, a name and a password or an
+// TestHelperOfFile: what a credential helper says is used, a name and a password or an
 // identity token.
-func TestHelper(t *testing.T) {
+func TestHelperOfFile(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the helper is a shell script")
 	}

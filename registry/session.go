@@ -25,20 +25,19 @@ import (
 type Session struct {
 	o     Options
 	hosts map[string]Options
-	files *hosts.Config
 
 	mu    sync.Mutex
-	lines map[string]*line       // by endpoint
-	paces map[string]*pace       // by host
-	repos map[string]*Repository // by host and repository
+	files map[[2]string]*hosts.Config // by HostsDir and RegistriesConf
+	lines map[string]*line            // by endpoint
+	paces map[string]*pace            // by host
+	repos map[string]*Repository      // by host and repository
 }
 
 // NewSession makes ready to speak to registries as o says; to those in hosts, which are
-// called as in a Reference, as it is said there, but HostsDir and RegistriesConf, which
-// are o's. Nothing is sent.
+// called as in a Reference, as it is said there. Nothing is sent.
 func NewSession(o Options, perHost map[string]Options) *Session {
 	return &Session{
-		o: o, hosts: perHost, files: hosts.New(hosts.Defaults(o.HostsDir, o.RegistriesConf)),
+		o: o, hosts: perHost, files: map[[2]string]*hosts.Config{},
 		lines: map[string]*line{}, paces: map[string]*pace{}, repos: map[string]*Repository{},
 	}
 }
@@ -51,12 +50,22 @@ func (s *Session) options(host string, named bool) Options {
 		o = s.o
 		if !named {
 			o = Options{
-				AuthFile: o.AuthFile, Resolve: o.Resolve, UserAgent: o.UserAgent, Stall: o.Stall, Pause: o.Pause,
+				AuthFile: o.AuthFile, NoAuthFiles: o.NoAuthFiles, Resolve: o.Resolve, UserAgent: o.UserAgent, Stall: o.Stall, Pause: o.Pause,
 				RequestsPerSecond: o.RequestsPerSecond, Concurrent: o.Concurrent, Limits: o.Limits, Warn: o.Warn,
 			}
 		}
 	}
 	return o.withDefaults()
+}
+
+// route is what files say of a repository; s.mu is held.
+func (s *Session) route(host, repository string) (hosts.Route, error) {
+	o := s.options(host, true)
+	key := [2]string{o.HostsDir, o.RegistriesConf}
+	if s.files[key] == nil {
+		s.files[key] = hosts.New(hosts.Defaults(o.HostsDir, o.RegistriesConf))
+	}
+	return s.files[key].For(host, repository)
 }
 
 // Open makes ready to speak about ref's repository with the registry itself. Nothing is
@@ -67,7 +76,7 @@ func (s *Session) Open(_ context.Context, ref Reference) (*Repository, error) {
 	if repo, ok := s.repos[ref.Name()]; ok {
 		return repo, nil
 	}
-	route, err := s.files.For(ref.Host, ref.Repository)
+	route, err := s.route(ref.Host, ref.Repository)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +120,7 @@ func (s *Session) OpenToRead(_ context.Context, ref Reference) (*Repository, err
 
 // endpoints are where ref's repository is read from, itself the last.
 func (s *Session) endpoints(ref Reference) ([]hosts.Endpoint, error) {
-	route, err := s.files.For(ref.Host, ref.Repository)
+	route, err := s.route(ref.Host, ref.Repository)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +130,7 @@ func (s *Session) endpoints(ref Reference) ([]hosts.Endpoint, error) {
 	}
 	var all []hosts.Endpoint
 	for _, host := range named {
-		there, err := s.files.For(host, ref.Repository)
+		there, err := s.route(host, ref.Repository)
 		if err != nil {
 			return nil, err
 		}

@@ -111,3 +111,21 @@ func TestConcurrent(t *testing.T) {
 		t.Errorf("%d at once", most)
 	}
 }
+
+// TestFilesOfHost: a host may have files of its own about mirrors.
+func TestFilesOfHost(t *testing.T) {
+	upstream, mirror, _ := mirrored(t)
+	own, none := conf(t, entry(upstream, mirror.Host())), quick(t)
+	for _, test := range []struct {
+		base, host registry.Options
+		want       string // asked of the registry itself
+	}{{none, own, "[]"}, {own, none, "[blobs:6 manifests/v1:1]"}} {
+		s := registry.NewSession(test.base, map[string]registry.Options{upstream.Host(): test.host})
+		if _, err := registry.Pull(t.Context(), s, at(t, upstream, "app:v1"), writable(t), registry.PullOptions{NoReferrers: true}); err != nil {
+			t.Fatal(err)
+		}
+		if got := kinds(upstream); got != test.want {
+			t.Errorf("asked for %s, want %s", got, test.want)
+		}
+	}
+}

@@ -48,7 +48,9 @@ func attachCommand() *command {
 			if err != nil {
 				return nil, err
 			}
-			list, err := presets.attachments(subject, o)
+			var open closers
+			defer func() { closing(open, &err) }()
+			list, err := presets.attachments(e, &open, subject, o)
 			if err != nil {
 				return nil, err
 			}

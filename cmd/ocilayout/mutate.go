@@ -69,23 +69,27 @@ func (e *env) edits(ctx context.Context, l *layout.Layout, list ordered, open *c
 	return edits, nil
 }
 
-// spool puts standard input into a file where it is the tar of a layer, which is read
-// more than once. The file is gone when open is closed.
-func (e *env) spool(add *mutate.LayerAdd, open *closers) error {
-	if add.Tar != "-" {
-		return nil
+// spool puts standard input into a file where it is the tar of a layer.
+func (e *env) spool(add *mutate.LayerAdd, open *closers) (err error) {
+	if add.Tar == "-" {
+		add.Tar, err = e.spooledInput(open)
 	}
+	return err
+}
+
+// spooledInput is a file with what standard input has, for who reads it more than once.
+// It is gone when open is closed.
+func (e *env) spooledInput(open *closers) (string, error) {
 	if slices.ContainsFunc(*open, func(c io.Closer) bool { _, ok := c.(spooled); return ok }) {
-		return content.Errorf(content.ErrInvalid, "standard input can be only one of the layers")
+		return "", content.Errorf(content.ErrInvalid, "standard input can be read only once")
 	}
-	f, err := os.CreateTemp("", "ocilayout-layer-")
+	f, err := os.CreateTemp("", "ocilayout-stdin-")
 	if err != nil {
-		return err
+		return "", err
 	}
 	*open = append(*open, spooled{f})
-	add.Tar = f.Name()
 	_, err = io.Copy(f, e.stdin)
-	return err
+	return f.Name(), err
 }
 
 // spooled is a file that is removed when it is closed.

@@ -21,7 +21,7 @@ type attachPresets struct {
 
 func (p *attachPresets) flags() []cli.Flag {
 	return []cli.Flag{
-		p.list.flag("sbom", "attach the SBOM in `FILE`: SPDX, CycloneDX or syft's own"),
+		p.list.flag("sbom", "attach the SBOM in `FILE`, - for standard input: SPDX, CycloneDX or syft's own"),
 		p.list.flag("attestation", "attach the in-toto statement in `FILE`, bare or in a DSSE envelope"),
 		p.list.flag("sigstore-bundle", "attach the Sigstore bundle in `FILE`, as cosign does"),
 		&cli.BoolFlag{Name: "any-subject", Destination: &p.anySubject, Usage: "take attestations and bundles that are about something else than REF"},
@@ -31,8 +31,9 @@ func (p *attachPresets) flags() []cli.Flag {
 func (p *attachPresets) given() bool { return len(p.list) > 0 }
 
 // attachments makes an artifact of each preset file, in the order given, with the
-// annotations and time that base has.
-func (p *attachPresets) attachments(subject content.Descriptor, base artifact.Options) ([]artifact.Attachment, error) {
+// annotations and time that base has. "-" is standard input, kept in open, and has no
+// title, as without a preset.
+func (p *attachPresets) attachments(e *env, open *closers, subject content.Descriptor, base artifact.Options) ([]artifact.Attachment, error) {
 	about := subject.Digest
 	if p.anySubject {
 		about = ""
@@ -44,13 +45,26 @@ func (p *attachPresets) attachments(subject content.Descriptor, base artifact.Op
 	for _, v := range p.list {
 		var o artifact.Options
 		var err error
+		path := v.value
+		if path == "-" {
+			if path, err = e.spooledInput(open); err != nil {
+				return nil, err
+			}
+		}
 		switch v.flag {
 		case "sbom":
-			o, err = artifact.SBOM(v.value)
+			o, err = artifact.SBOM(path)
 		case "attestation":
-			o, err = artifact.Attestation(v.value, about)
+			o, err = artifact.Attestation(path, about)
 		case "sigstore-bundle":
-			o, err = artifact.SigstoreBundle(v.value, about)
+			o, err = artifact.SigstoreBundle(path, about)
+		}
+		if v.value == "-" {
+			if err == nil {
+				o.Files[0].Title = ""
+			} else if at, ok := err.(*content.Error); ok {
+				err = content.At("-", at.Err)
+			}
 		}
 		if err == nil {
 			o, err = withBase(o, base, "--"+v.flag)

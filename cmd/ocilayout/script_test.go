@@ -37,6 +37,8 @@ func TestMain(m *testing.M) {
 //	                            start a registry until the script ends, and put its
 //	                            address into an environment variable, and the port
 //	                            alone into NAME_PORT
+//	proxy NAME FILE             start a proxy until the script ends, with a registry behind
+//	                            it whose certificate is put into FILE
 //	offline N PROGRAM ARG...    exits without a network; the condition [offline] says
 //	                            whether that can be
 //	json-env NAME FILE POINTER  put the value into an environment variable
@@ -62,6 +64,7 @@ func TestScript(t *testing.T) {
 			"registry": scriptRegistry,
 			"expand":   scriptExpand,
 			"offline":  scriptOffline,
+			"proxy":    scriptProxy,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond != "offline" {

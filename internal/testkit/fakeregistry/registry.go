@@ -70,6 +70,10 @@ func start(t testing.TB, run func(*httptest.Server)) *Registry {
 // Start starts a registry over plain HTTP that the caller closes.
 func Start() *Registry { return begin((*httptest.Server).Start) }
 
+// StartTLS starts a registry with a certificate that nobody trusts, and that the caller
+// closes.
+func StartTLS() *Registry { return begin((*httptest.Server).StartTLS) }
+
 func begin(run func(*httptest.Server)) *Registry {
 	reg := &Registry{repos: map[string]*repo{}}
 	reg.Server = httptest.NewUnstartedServer(reg)
