@@ -67,7 +67,7 @@ func (e *env) importArchives(ctx context.Context, args []string, o ingest.Option
 	if err := e.openArchives(&open, paths); err != nil {
 		return nil, err
 	}
-	l, err := layout.Init(ctx, ref.Layout, e.layoutOptions())
+	l, err := e.initLayout(ctx, dst, ref.Layout)
 	if err != nil {
 		return nil, err
 	}

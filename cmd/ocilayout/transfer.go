@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"strings"
 
 	"github.com/ocilayout/ocilayout/cmd/ocilayout/internal/render"
 	"github.com/ocilayout/ocilayout/content"
@@ -52,8 +55,19 @@ func (e *env) destination(ctx context.Context, arg string) (*layout.Layout, stri
 	if err != nil {
 		return nil, "", err
 	}
-	l, err := layout.Init(ctx, ref.Layout, e.layoutOptions())
+	l, err := e.initLayout(ctx, arg, ref.Layout)
 	return l, ref.Name, err
+}
+
+// initLayout opens the layout of an argument for writing, and makes it if it is not there:
+// one that is called as an archive is only if the argument says that it is a layout.
+func (e *env) initLayout(ctx context.Context, arg, path string) (*layout.Layout, error) {
+	if strings.HasPrefix(arg, path) && strings.HasSuffix(strings.ToLower(path), ".tar") {
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil, content.Errorf(content.ErrInvalid, "%s would be a directory: export, and pull, write archives; with oci: in front it is a layout", path)
+		}
+	}
+	return layout.Init(ctx, path, e.layoutOptions())
 }
 
 // transfer shows a layout.TransferReport to people.
