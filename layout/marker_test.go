@@ -48,6 +48,38 @@ func TestTornMarker(t *testing.T) {
 	})
 }
 
+// TestUpdateMarks: a change makes a layout of old tools' whole.
+func TestUpdateMarks(t *testing.T) {
+	hello := build.Hello()
+	dir := testkit.Layout(t, hello)
+	marker := filepath.Join(dir, "oci-layout")
+	if err := os.Remove(marker); err != nil {
+		t.Fatal(err)
+	}
+	l, err := layout.Open(dir, layout.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range []bool{false, true} {
+		err := l.Update(t.Context(), func(tx *layout.Tx) error {
+			if !change {
+				return nil
+			}
+			_, err := tx.Tag(layout.NewEntry(hello.Entries[0]), "v2", layout.Overwrite)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(marker); (err == nil) != change {
+			t.Errorf("changed %v: %v", change, err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestTornManifest: so is a manifest that is named meanwhile.
 func TestTornManifest(t *testing.T) {
 	hello := build.Hello()

@@ -65,7 +65,8 @@ type addition struct {
 // Update runs fn with the newest index.json under the layout's exclusive lock and,
 // if fn returns nil, makes the changes it asked for durable in one atomic step
 // (image-spec image-layout.md, "index.json file"). If fn fails, or the process
-// dies, the layout keeps its old names. If fn changes nothing, nothing is written.
+// dies, the layout keeps its old names. If fn changes nothing, nothing is written. With
+// a change a layout gets the oci-layout that it lacked.
 //
 // A foreign tool that takes no lock may write index.json meanwhile: then fn runs
 // again on what it wrote, so fn must only depend on its Tx. The content of every
@@ -110,6 +111,11 @@ func (l *Layout) tryUpdate(ctx context.Context, fn func(*Tx) error) (done bool, 
 	}
 	if err := l.checkPresent(ctx, tx); err != nil {
 		return true, err
+	}
+	if !isMarked(l.path) {
+		if err := l.lease.initFiles(); err != nil {
+			return true, err
+		}
 	}
 	staged, err := l.stageIndex(ctx, tx)
 	if err != nil {
