@@ -34,6 +34,8 @@ type CopyOptions struct {
 	// Seen is the set of digests that are not copied again, and grows with what is
 	// visited; nil begins with none. With it several copies bring everything once.
 	Seen map[content.Digest]bool
+	// BySize takes a blob that is there for right if its size is, and does not read it.
+	BySize bool
 	// Workers is how many blobs are copied at once; 0 is one for each core. A source
 	// across a network wants more.
 	Workers int
@@ -46,13 +48,13 @@ type CopyOptions struct {
 type CopyReport struct {
 	Blobs   int                  `json:"blobs"`            // copied or linked
 	Bytes   int64                `json:"bytes"`            // of these
-	Present int                  `json:"present"`          // there already, and right
+	Present int                  `json:"present"`          // there already, and right as far as was looked
 	Absent  []content.Descriptor `json:"absent,omitempty"` // children of sparse indexes, and foreign layers
 }
 
 // CopyGraph stages in b everything reachable from the roots in src. Parts that are
 // absent where they may be are reported; any other is ErrMissing. The bytes of src
-// are proven on the way, those in b's layout too; of a src that is a
+// are proven on the way, and without BySize those in b's layout too; of a src that is a
 // content.FetcherFrom, blobs are pushed as Batch.PushResumable does. Nothing has a name, nor is it
 // durable, before b.Publish; nothing of index.json is touched.
 func CopyGraph(ctx context.Context, b *Batch, src content.Fetcher, roots []content.Descriptor, o CopyOptions) (CopyReport, error) {
@@ -150,7 +152,7 @@ func (c *copier) blob(ctx context.Context, n content.Node) error {
 	present := false
 	if !linked {
 		var err error
-		if present, err = c.b.has(ctx, n.Descriptor); err != nil {
+		if present, err = c.has(ctx, n); err != nil {
 			return err
 		}
 	}
@@ -179,6 +181,18 @@ func (c *copier) blob(ctx context.Context, n content.Node) error {
 		c.o.Copied(n.Descriptor)
 	}
 	return nil
+}
+
+// has says whether a node is there. It is held from now on.
+func (c *copier) has(ctx context.Context, n content.Node) (bool, error) {
+	if !c.o.BySize || n.Bytes != nil {
+		return c.b.has(ctx, n.Descriptor)
+	}
+	present, err := c.b.Exists(ctx, n.Descriptor)
+	if errors.Is(err, content.ErrRefused) {
+		return false, nil // a file of another kind is in its place
+	}
+	return present, err
 }
 
 // onDisk is the source if it is a directory, whose files can be shared.

@@ -63,14 +63,15 @@ func (p *pusher) signature(ctx context.Context, subject content.Digest, t target
 func (p *pusher) admit(ctx context.Context, b *Brought, d content.Descriptor) (err error) {
 	if err = p.allowed.more(1); err == nil {
 		p.allowed.count++
-		b.Size, err = p.allowed.weigh(ctx, scale{p.src, p.src.Limits(), p.o.Platforms, p.isPlanned}, d, 0)
+		b.Size, err = p.allowed.weigh(ctx, scale{p.src, p.src.Limits(), p.o.Platforms, func(d content.Digest) bool { return p.isPlanned(d) || p.blobs[d] }}, d, 0)
 	}
 	return content.At(p.src.Path(), err)
 }
 
+// isPlanned says whether a manifest was looked at.
 func (p *pusher) isPlanned(d content.Digest) bool {
 	_, ok := p.planned[d]
-	return ok || p.blobs[d]
+	return ok
 }
 
 func (p *pusher) referrersOf(ctx context.Context, subject node) error {

@@ -34,6 +34,9 @@ type PullOptions struct {
 	// of what would be too much only manifests are fetched.
 	MaxReferrers     int
 	MaxReferrerBytes int64
+	// VerifyExisting reads the blobs that the layout has, and fetches those anew that are
+	// wrong. Without it one of the right size is taken for right.
+	VerifyExisting bool
 	// Policy says what becomes of a name that other content has.
 	Policy layout.Policy
 }
@@ -97,7 +100,8 @@ func Pull(ctx context.Context, s *Session, from Reference, dst *layout.Layout, o
 // to them: referrers at any depth, and what cosign made. What several of them have is
 // fetched once, and not at all if dst has it. Names change in one transaction once the
 // content is proven and durable; if PullAll fails they are as before. Two images of
-// other content under one name are ErrAmbiguous.
+// other content under one name are ErrAmbiguous, and so is one image in two repositories
+// that cosign signed otherwise in each.
 //
 // Requests, besides those for tokens: one for each image that is not Found, one for each
 // blob and each child of an index that dst does not have; if it has all, no other. With

@@ -203,7 +203,14 @@ func (p *puller) cosigned(ctx context.Context) error {
 			tasks = append(tasks, task{repo: r, from: from, name: tag})
 		}
 	}
+	first := map[string]*Found{} // by tag: of an image that is in several repositories
 	p.cosign, err = p.take(ctx, tasks, func(t task, f *Found) (bool, error) {
+		if other := first[t.name]; other != nil && other.Digest == f.Digest {
+			return false, nil
+		} else if other != nil {
+			return false, content.Errorf(content.ErrAmbiguous, "cosign signed otherwise in %s than in %s, and a layout has room for one of them: pull to two", f.from.Name(), other.from)
+		}
+		first[t.name] = f
 		m, err := content.ParseManifest(f.MediaType, f.Bytes)
 		if err != nil {
 			return false, t.repo.repo.at(t.name, err)

@@ -270,7 +270,7 @@ func (p *puller) bring(ctx context.Context, roots ...content.Descriptor) error {
 	if err := p.fetchAhead(ctx, roots); err != nil {
 		return err
 	}
-	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: p.workers(len(roots)), Leave: p.late(), Copied: p.fetched})
+	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: p.workers(len(roots)), Leave: p.late(), BySize: !p.o.VerifyExisting, Copied: p.fetched})
 	p.report.Add(done)
 	return p.where(err)
 }

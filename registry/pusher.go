@@ -147,7 +147,7 @@ type prior struct {
 func (p *pusher) before(ctx context.Context, d content.Digest, points []string) (prior, error) {
 	found := prior{stays: true}
 	for _, point := range points {
-		change := layout.Change{Name: p.repo.name(point), New: d}
+		change := layout.Change{Name: p.to.with(point), New: d}
 		have, err := p.repo.Resolve(ctx, point)
 		if err != nil && !errors.Is(err, content.ErrNotFound) {
 			return found, err

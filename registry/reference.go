@@ -107,6 +107,14 @@ func (ref Reference) String() string {
 	return s
 }
 
+// with is a tag or digest with the host and repository of ref.
+func (ref Reference) with(point string) string {
+	if strings.Contains(point, ":") {
+		return ref.Name() + "@" + point
+	}
+	return ref.Name() + ":" + point
+}
+
 // point is how the API names what ref means: by the digest where there is one.
 func (ref Reference) point() string {
 	if ref.Digest != "" {

@@ -60,16 +60,8 @@ func (r *Repository) url(path string) *url.URL { return r.c.url(r.there() + "/" 
 // there is what the registry calls the repository.
 func (r *Repository) there() string { return r.c.prefix + r.ref.Repository }
 
-// name is a tag or digest with the host and repository.
-func (r *Repository) name(point string) string {
-	if strings.Contains(point, ":") {
-		return r.ref.Name() + "@" + point
-	}
-	return r.ref.Name() + ":" + point
-}
-
 // at puts the place in the registry in front of an error.
-func (r *Repository) at(point string, err error) error { return content.At(r.name(point), err) }
+func (r *Repository) at(point string, err error) error { return content.At(r.ref.with(point), err) }
 
 func (r *Repository) resolve(ctx context.Context, point string) (content.Descriptor, error) {
 	ctx = r.asPuller(ctx)

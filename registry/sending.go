@@ -28,6 +28,7 @@ func (r *Repository) sendBlob(ctx context.Context, target *url.URL, authorizatio
 	sent.watch = time.AfterFunc(sent.stall, func() {
 		stop(content.Errorf(ErrUnavailable, "%s takes nothing for %s", r.c.host, sent.stall))
 	})
+	sent.watch.Stop() // until the first Read: before that the request may wait for its turn
 	defer sent.watch.Stop()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, target.String(), sent)
 	if err != nil {
@@ -119,11 +120,14 @@ func (h *lastHeld) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	n, err := h.r.Read(p)
+	at := 0 // where what is read goes
+	if h.held && len(p) > 1 {
+		at = 1
+	}
+	n, err := h.r.Read(p[at:])
 	if n > 0 {
-		last := p[n-1]
+		last := p[at+n-1]
 		if h.held {
-			copy(p[1:n], p[:n-1])
 			p[0] = h.last
 		} else {
 			n--

@@ -38,10 +38,10 @@ func Tag(ctx context.Context, s *Session, ref Reference, tags []string, policy l
 	}
 	changes := make([]layout.Change, len(tags))
 	for i, tag := range tags {
-		changes[i] = layout.Change{Name: repo.name(tag), New: d.Digest}
+		changes[i] = layout.Change{Name: ref.with(tag), New: d.Digest}
 	}
 	if policy != layout.Overwrite {
-		prior, err := (&pusher{repo: repo, o: PushOptions{Policy: policy}}).before(ctx, d.Digest, tags)
+		prior, err := (&pusher{repo: repo, to: ref, o: PushOptions{Policy: policy}}).before(ctx, d.Digest, tags)
 		if err != nil {
 			return nil, err
 		}
@@ -85,7 +85,7 @@ func Untag(ctx context.Context, s *Session, refs []Reference) ([]layout.Change, 
 		if err := repo.remove(ctx, ref.Tag); err != nil {
 			return changes, err
 		}
-		changes = append(changes, layout.Change{Name: repo.name(ref.Tag), Old: d.Digest})
+		changes = append(changes, layout.Change{Name: ref.with(ref.Tag), Old: d.Digest})
 		if _, err := repo.Resolve(ctx, d.Digest.String()); errors.Is(err, content.ErrNotFound) {
 			repo.c.o.Warn(repo.at(d.Digest.String(), content.Errorf(content.ErrNotFound, "the registry deleted the manifest with its tag")))
 		}

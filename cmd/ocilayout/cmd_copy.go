@@ -7,7 +7,7 @@ func copyCommand() *command {
 		args:  "[SOURCE...] DESTINATION",
 		short: "copy images between layouts and registries, with what refers to them",
 		long: "A SOURCE is REF, or a layout for all that is in it, or docker://HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]. The last argument is where they go: LAYOUT[:NAME], which is made if it is not there, or docker://HOST[:PORT]/REPOSITORY[:TAG]. " +
-			"With a NAME or TAG the one image copied gets that, otherwise names and tags stay as they are. " +
+			"With a NAME or TAG the one image copied gets that, otherwise names and tags stay as they are; in a layout what comes from a registry is called as there, with the host. " +
 			"Signatures, SBOMs and other referrers come along, cosign's tags too. From one registry to another nothing lies anywhere between, and within one registry no layer moves.\n\n" +
 			"A line of the FILE of --refs-from is SOURCE or SOURCE NAME, the latter for what goes to or comes from a registry. " + refListUsage + "\n\n" +
 			"With --for only what one consumer loads is copied, images alone, under names that it reads, as export does; " +

@@ -36,6 +36,7 @@ func pullCommand() *command {
 			&cli.BoolFlag{Name: "all-tags", Aliases: []string{"a"}, Destination: &f.allTags, Usage: "bring every tag of the repository REGISTRYREF"},
 			list.flag("platform", "take only the image for `PLATFORM` of an index, which is kept as it is and lists what is not there"),
 			&cli.BoolFlag{Name: "narrow", Destination: &o.Narrow, Usage: narrowUsage},
+			&cli.BoolFlag{Name: "verify-existing", Destination: &o.VerifyExisting, Usage: "read the blobs that LAYOUT has, and fetch those anew that are wrong; without it their size is enough"},
 			&cli.StringFlag{Name: "on-conflict", Value: "overwrite", Destination: &conflict, Usage: policyUsage},
 			&cli.StringFlag{Name: "digest-file", Destination: &f.digestFile, Usage: "write the digest of the one image to `FILE`"},
 		}, append(along.flags(), f.from.flags()...)...),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -17,6 +18,8 @@ type copyFlags struct {
 	o                    layout.TransferOptions
 	who                  forFlags
 	src, dst             registryFlags
+	along                referrerFlags
+	pull                 registry.PullOptions // of what is in registries
 	list                 ordered
 	conflict             string
 	refsFrom, digestFile string
@@ -29,12 +32,12 @@ func (f *copyFlags) flags() []cli.Flag {
 		&cli.StringFlag{Name: "refs-from", Destination: &f.refsFrom, Usage: "read from `FILE`, or standard input if it is -, what to copy"},
 		f.list.flag("platform", "take only the image for `PLATFORM` of an index, which is kept as it is"),
 		&cli.BoolFlag{Name: "narrow", Destination: &f.o.Narrow, Usage: narrowUsage},
-		&cli.BoolFlag{Name: "no-referrers", Destination: &f.o.NoReferrers, Usage: "leave out what refers to the images"},
 		&cli.BoolFlag{Name: "link", Destination: &f.o.Link, Usage: "make hard links to blobs where that can be; they are not read, and share the fate of the source's"},
 		&cli.StringFlag{Name: "on-conflict", Value: "overwrite", Destination: &f.conflict, Usage: policyUsage},
 		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Destination: &f.dryRun, Usage: "to a registry: send nothing; exit 5 if there is something to send"},
 		&cli.StringFlag{Name: "digest-file", Destination: &f.digestFile, Usage: "to or from a registry: write the digest of the one image to `FILE`"},
 	}, f.who.flags()...)
+	flags = append(flags, f.along.flags()...)
 	return append(append(flags, f.src.flags()...), f.dst.flags()...)
 }
 
@@ -49,6 +52,10 @@ func (f *copyFlags) run(ctx context.Context, e *env, args []string) (_ any, err 
 	if f.o.Platforms, err = parsePlatforms(f.list.of("platform")); err != nil {
 		return nil, err
 	}
+	if err := f.along.fill(&f.pull); err != nil {
+		return nil, err
+	}
+	f.o.NoReferrers = f.pull.NoReferrers
 	from, to := args[:len(args)-1], args[len(args)-1]
 	jobs, err := copyJobs(e, f.refsFrom, from)
 	if err != nil {
@@ -174,6 +181,15 @@ func (f *copyFlags) open(e *env, remote []copyJob, to string) (*registry.Session
 	if len(remote) == 0 {
 		from = there
 	}
+	for _, set := range []struct {
+		name   string
+		of     *string
+		second string
+	}{{"hosts-dir", &from.HostsDir, there.HostsDir}, {"registries-conf", &from.RegistriesConf, there.RegistriesConf}} {
+		if *set.of = cmp.Or(*set.of, set.second); set.second != "" && set.second != *set.of {
+			return nil, content.Errorf(content.ErrInvalid, "--src-%[1]s and --dst-%[1]s: one is for both sides", set.name)
+		}
+	}
 	return registry.NewSession(from, hosts), nil
 }
 
@@ -220,6 +236,8 @@ func (f *copyFlags) sorted(ctx context.Context, e *env, s *registry.Session, job
 		switch {
 		case j.remote:
 			wants = append(wants, registry.Want{From: j.ref, Name: j.target})
+		case f.along.given():
+			return nil, nil, j.at(content.Errorf(content.ErrInvalid, "%s is in a layout: --referrer-type and bounds are about what comes from a registry or goes to one", j.source))
 		case j.target != "":
 			return nil, nil, j.at(content.Errorf(content.ErrInvalid, "%s is in a layout, and keeps its name there", j.source))
 		default:
@@ -247,14 +265,15 @@ func (f *copyFlags) bring(ctx context.Context, s *registry.Session, dst *layout.
 	if len(wants) == 0 {
 		return transfer{report}, nil
 	}
-	done, err := registry.PullAll(ctx, s, wants, dst, registry.PullOptions{
-		Name: f.o.Name, Platforms: f.o.Platforms, Narrow: f.o.Narrow, NoReferrers: f.o.NoReferrers, Policy: f.o.Policy,
-	})
+	o := f.pull
+	o.Name, o.Platforms, o.Narrow, o.Policy = f.o.Name, f.o.Platforms, f.o.Narrow, f.o.Policy
+	done, err := registry.PullAll(ctx, s, wants, dst, o)
 	if err != nil {
 		return nil, err
 	}
 	report.Join(done.TransferReport)
-	return transfer{report}, writeDigest(f.digestFile, done.Digest)
+	done.TransferReport = report
+	return pulled{done}, writeDigest(f.digestFile, done.Digest)
 }
 
 // toRegistry copies to a registry, one source after the other.
@@ -263,7 +282,10 @@ func (f *copyFlags) toRegistry(ctx context.Context, e *env, s *registry.Session,
 	if err != nil {
 		return nil, err
 	}
-	o := registry.PushOptions{Platforms: f.o.Platforms, Narrow: f.o.Narrow, NoReferrers: f.o.NoReferrers, Policy: f.o.Policy, DryRun: f.dryRun}
+	o := registry.PushOptions{
+		Platforms: f.o.Platforms, Narrow: f.o.Narrow, Policy: f.o.Policy, DryRun: f.dryRun, NoReferrers: f.pull.NoReferrers,
+		ReferrerTypes: f.pull.ReferrerTypes, MaxReferrers: f.pull.MaxReferrers, MaxReferrerBytes: f.pull.MaxReferrerBytes,
+	}
 	work, err := e.shipments(ctx, jobs, base)
 	if err != nil {
 		return nil, errors.Join(err, work.Close())

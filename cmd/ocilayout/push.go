@@ -95,9 +95,11 @@ func (f *pushFlags) pushList(ctx context.Context, e *env, args []string, o regis
 		jobs[i] = copyJob{source: line.source, target: line.target, line: line}
 		switch {
 		case strings.Contains(line.target, "/"):
-			if jobs[i].place, err = registry.ParseReference(line.target); err != nil {
+			place, err := registry.ParseReference(line.target)
+			if err != nil {
 				return nil, line.at(err)
 			}
+			jobs[i].place = place.OrLatest()
 		case base == registry.Reference{}:
 			return nil, line.at(content.Errorf(content.ErrInvalid, "it does not say where %s goes: HOST/REPOSITORY[:TAG]", line.source))
 		}

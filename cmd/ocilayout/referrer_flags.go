@@ -12,6 +12,9 @@ import (
 	"github.com/ocilayout/ocilayout/registry"
 )
 
+// defaultReferrerBytes is registry.DefaultMaxReferrerBytes for people.
+const defaultReferrerBytes = "10GB"
+
 // referrerFlags say what comes along with images.
 type referrerFlags struct {
 	none  bool
@@ -25,8 +28,13 @@ func (f *referrerFlags) flags() []cli.Flag {
 		&cli.BoolFlag{Name: "no-referrers", Destination: &f.none, Usage: "leave out what refers to the images"},
 		f.types.flag("referrer-type", "let only referrers of artifact type `TYPE` come along, and what refers to them"),
 		&cli.IntFlag{Name: "max-referrers", Value: registry.DefaultMaxReferrers, Destination: &f.count, Usage: "refuse more than `N` referrers"},
-		&cli.StringFlag{Name: "max-referrer-bytes", Value: "10GB", Destination: &f.bytes, Usage: "refuse referrers that are larger than that all together; " + sizeUsage},
+		&cli.StringFlag{Name: "max-referrer-bytes", Value: defaultReferrerBytes, Destination: &f.bytes, Usage: "refuse referrers that are larger than that all together; " + sizeUsage},
 	}
+}
+
+// given says whether a flag but --no-referrers is set.
+func (f *referrerFlags) given() bool {
+	return len(f.types) > 0 || f.count != registry.DefaultMaxReferrers || f.bytes != defaultReferrerBytes
 }
 
 // fill puts what the flags say into options.

@@ -88,6 +88,7 @@ func (f *registryFlags) session(e *env) (*registry.Session, error) {
 // options are what the flags say. The password is read the first time, unless it was
 // asked for.
 func (f *registryFlags) options(e *env) (registry.Options, error) {
+	f.o.Limits = e.limits
 	f.o.Warn = func(err error) { e.warnf("%v", err) }
 	f.o.Resolve = map[string]netip.Addr{}
 	for _, v := range f.resolve {

@@ -38,7 +38,7 @@ func (p pushed) Tables() []render.Table {
 		sum += fmt.Sprintf("; %d left out, which the index lists all the same", p.Absent)
 	}
 	tables := changes(p.Changes).Tables()
-	tables[0].Rows = append(append(tables[0].Rows, narrowings(p.Narrowed)...), []string{sum})
+	tables[0].Rows = append(slices.Concat(tables[0].Rows, narrowings(p.Narrowed), broughtRows(p.Brought)), []string{sum})
 	return tables
 }
 

@@ -67,7 +67,7 @@ func newLoadKey(s *Step) loadKey {
 	if s.Target.Layout == "" {
 		return loadKey{limited: limited}
 	}
-	along, _ := json.Marshal([]any{isSet(e.Referrers), isSet(e.DigestTags), e.ReferrerFilters, e.platforms})
+	along, _ := json.Marshal([]any{isSet(e.Referrers), isSet(e.DigestTags), isSet(e.ForceRecursive), e.ReferrerFilters, e.platforms})
 	return loadKey{s.Target.Layout, s.Source.Layout, string(along), limited}
 }
 
@@ -130,7 +130,7 @@ func (r *runner) bring(ctx context.Context, ob *observer, dst *layout.Layout, st
 		}
 	}
 	done, err := registry.PullAll(ctx, r.s, wants, dst, registry.PullOptions{
-		Platforms: e.platforms, NoReferrers: e.alone(), Belongings: e.along(),
+		Platforms: e.platforms, NoReferrers: e.alone(), Belongings: e.along(), VerifyExisting: isSet(e.ForceRecursive),
 		MaxReferrers: len(wants) * registry.DefaultMaxReferrers, MaxReferrerBytes: int64(len(wants)) * registry.DefaultMaxReferrerBytes,
 	})
 	if err != nil {

@@ -638,6 +638,31 @@ func TestPruneRegistry(t *testing.T) {
 	}
 }
 
+// TestForceRecursive: what a layout lacks, or has wrong, below a digest that it has is
+// fetched.
+func TestForceRecursive(t *testing.T) {
+	w := newWorld(t)
+	l := siblings(1)
+	w.push(l, "app")
+	w.run(fmt.Sprintf(mirror, ""), sync.Options{})
+	m, err := content.ParseManifest(ocispec.MediaTypeImageManifest, w.reg.Manifest("app", "v0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blob := func(i int) string {
+		return filepath.Join(w.dir, "mirror", filepath.FromSlash(build.BlobPath(m.Layers[i].Digest)))
+	}
+	wrong := slices.Clone(l.Blobs[m.Layers[1].Digest])
+	wrong[0] ^= 1
+	if err := errors.Join(os.Remove(blob(0)), os.Remove(blob(1)), os.WriteFile(blob(1), wrong, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if report := w.run(fmt.Sprintf(mirror, "forceRecursive: true"), sync.Options{}); report.Totals.Blobs != 2 {
+		t.Errorf("%+v", report)
+	}
+	w.names("mirror") // which are sound
+}
+
 // TestSameLayout: a name becomes another one of the same layout.
 func TestSameLayout(t *testing.T) {
 	w := newWorld(t)
