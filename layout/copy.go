@@ -39,6 +39,9 @@ type CopyOptions struct {
 	// Workers is how many blobs are copied at once; 0 is one for each core. A source
 	// across a network wants more.
 	Workers int
+	// Copied, if not nil, is told of each blob that was copied or linked, one after the
+	// other.
+	Copied func(content.Descriptor)
 }
 
 // A CopyReport says what a copy did.
@@ -174,6 +177,9 @@ func (c *copier) blob(ctx context.Context, n content.Node) error {
 	}
 	c.report.Blobs++
 	c.report.Bytes += n.Size
+	if c.o.Copied != nil {
+		c.o.Copied(n.Descriptor)
+	}
 	return nil
 }
 

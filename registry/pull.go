@@ -66,6 +66,7 @@ type Pulled struct {
 	From    string         `json:"from"`              // with the host
 	Name    string         `json:"name"`              // in the layout; "" if it has none
 	Digest  content.Digest `json:"digest"`            // of the image
+	Bytes   int64          `json:"bytes"`             // that were fetched for it, and not for one before it
 	Old     content.Digest `json:"old,omitempty"`     // what had the name before
 	Skipped bool           `json:"skipped,omitempty"` // and has it still
 }

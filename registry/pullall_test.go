@@ -66,6 +66,13 @@ func TestPullMany(t *testing.T) {
 	if len(done.Images) != n || len(done.Changes) != n || done.Blobs != n+blobs || done.Digest != "" {
 		t.Errorf("got %d images, %d changes, %+v", len(done.Images), len(done.Changes), done.CopyReport)
 	}
+	var sum int64
+	for _, image := range done.Images {
+		sum += image.Bytes
+	}
+	if sum != done.Bytes || done.Images[0].Bytes < 100_000 || done.Images[1].Bytes > 10_000 {
+		t.Errorf("%d bytes in all and %d of images; of the first %d, of the second %d", done.Bytes, sum, done.Images[0].Bytes, done.Images[1].Bytes)
+	}
 	for i, image := range done.Images {
 		if image.Name != fmt.Sprint("v", i) || image.From != fmt.Sprint(reg.Host(), "/app:v", i) || image.Old != "" {
 			t.Fatalf("image %d is %+v", i, image)

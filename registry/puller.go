@@ -24,10 +24,12 @@ type puller struct {
 	batch *layout.Batch
 	src   *pullSource
 
-	seen    map[content.Digest]bool // everything that was brought
-	repos   []*reach                // in the order in which they were met
-	images  []layout.Entry          // by want; the zero Entry for what another want brings in
-	cosign  []layout.Entry          // what cosign made
+	seen    map[content.Digest]bool  // everything that was brought
+	repos   []*reach                 // in the order in which they were met
+	images  []layout.Entry           // by want; the zero Entry for what another want brings in
+	moved   map[content.Digest]int64 // sizes of what was fetched, of the images that are taken now
+	shares  []int64                  // of the images
+	cosign  []layout.Entry           // what cosign made
 	lists   []list
 	allowed *allowance
 	report  PullReport
@@ -55,7 +57,7 @@ type list struct {
 }
 
 func newPuller(dst *layout.Layout, o PullOptions) *puller {
-	p := &puller{dst: dst, o: o, batch: dst.Batch(), seen: map[content.Digest]bool{}}
+	p := &puller{dst: dst, o: o, batch: dst.Batch(), seen: map[content.Digest]bool{}, moved: map[content.Digest]int64{}}
 	p.allowed = newAllowance(o.ReferrerTypes, o.MaxReferrers, o.MaxReferrerBytes)
 	p.src = newPullSource(p.batch, dst.Limits())
 	p.report.Changes, p.report.Images = []layout.Change{}, []Pulled{}
@@ -184,6 +186,14 @@ func (p *puller) take(ctx context.Context, tasks []task, choose func(task, *Foun
 		if err := p.bring(ctx, roots...); err != nil {
 			return nil, err
 		}
+		if choose == nil {
+			shares, err := layout.Shares(ctx, p.src, roots, p.moved, p.src.limits)
+			if err != nil {
+				return nil, p.where(err)
+			}
+			p.shares = append(p.shares, shares...)
+		}
+		clear(p.moved)
 		for i, d := range roots {
 			e, err := p.entry(ctx, d, names[i])
 			if err != nil {
@@ -252,12 +262,15 @@ func (p *puller) workers(images int) int {
 	return n
 }
 
+// fetched notes what was.
+func (p *puller) fetched(d content.Descriptor) { p.moved[d.Digest] = d.Size }
+
 // bring stages what roots lead to.
 func (p *puller) bring(ctx context.Context, roots ...content.Descriptor) error {
 	if err := p.fetchAhead(ctx, roots); err != nil {
 		return err
 	}
-	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: p.workers(len(roots)), Leave: p.late(), BySize: !p.o.VerifyExisting})
+	done, err := layout.CopyGraph(ctx, p.batch, p.src, roots, layout.CopyOptions{Platforms: p.o.Platforms, Seen: p.seen, Workers: p.workers(len(roots)), Leave: p.late(), BySize: !p.o.VerifyExisting, Copied: p.fetched})
 	p.report.Add(done)
 	return p.where(err)
 }
@@ -338,7 +351,7 @@ func (p *puller) where(err error) error {
 func (p *puller) name(tasks []task) error {
 	first := map[string]int{}
 	for i, e := range p.images {
-		p.report.Images = append(p.report.Images, Pulled{From: tasks[i].from.String(), Name: e.Name(), Digest: e.Digest})
+		p.report.Images = append(p.report.Images, Pulled{From: tasks[i].from.String(), Name: e.Name(), Digest: e.Digest, Bytes: p.shares[i]})
 		key := e.Name()
 		if key == "" {
 			key = e.Digest.String()

@@ -67,7 +67,7 @@ func newLoadKey(s *Step) loadKey {
 	if s.Target.Layout == "" {
 		return loadKey{limited: limited}
 	}
-	along, _ := json.Marshal([]any{isSet(e.Referrers), isSet(e.DigestTags), e.ReferrerFilters, e.platforms})
+	along, _ := json.Marshal([]any{isSet(e.Referrers), isSet(e.DigestTags), isSet(e.ForceRecursive), e.ReferrerFilters, e.platforms})
 	return loadKey{s.Target.Layout, s.Source.Layout, string(along), limited}
 }
 
@@ -130,83 +130,17 @@ func (r *runner) bring(ctx context.Context, ob *observer, dst *layout.Layout, st
 		}
 	}
 	done, err := registry.PullAll(ctx, r.s, wants, dst, registry.PullOptions{
-		Platforms: e.platforms, NoReferrers: e.alone(), Belongings: e.along(),
+		Platforms: e.platforms, NoReferrers: e.alone(), Belongings: e.along(), VerifyExisting: isSet(e.ForceRecursive),
 		MaxReferrers: len(wants) * registry.DefaultMaxReferrers, MaxReferrerBytes: int64(len(wants)) * registry.DefaultMaxReferrerBytes,
 	})
-	if err == nil {
-		r.report.moved(done.Blobs, done.Bytes, done.Referrers)
-	}
-	return err
-}
-
-// transfer copies images of a layout to a layout: in one go those that keep their names,
-// each other one by itself.
-func (r *runner) transfer(ctx context.Context, ob *observer, dst *layout.Layout, steps []*Step) error {
-	o := layout.TransferOptions{CopyOptions: layout.CopyOptions{Platforms: steps[0].Entry.platforms}, NoReferrers: steps[0].Entry.alone(), Belongings: steps[0].Entry.along()}
-	var together []layout.Source
-	for _, s := range steps {
-		shelf, err := ob.shelf(ctx, s.Source.Layout)
-		if err != nil {
-			return err
-		}
-		src := layout.Source{Reader: shelf.reader, Ref: layout.Reference{Digest: s.From.wanted()}}
-		if s.Source.Digest == "" && s.From.Child == "" {
-			name, _, err := shelf.find(s.Source)
-			if err != nil {
-				return err
-			}
-			src.Ref.Name = name
-			if key(name) == key(s.Target.Name) && len(o.Platforms) == 0 {
-				together = append(together, src)
-				continue
-			}
-		}
-		o := o
-		o.Name = s.Target.Name
-		if o.Platforms, err = inImage(ctx, shelf.reader, s.From, o.Platforms); err != nil {
-			return content.At(s.Source.String(), err)
-		}
-		if err := r.transferred(layout.Transfer(ctx, dst, []layout.Source{src}, o)); err != nil {
-			return err
-		}
-	}
-	if len(together) == 0 {
-		return nil
-	}
-	return r.transferred(layout.Transfer(ctx, dst, together, o))
-}
-
-// inImage leaves of platforms those that an image has: as from a registry, it may lack
-// some of them.
-func inImage(ctx context.Context, r *layout.Reader, image Seen, platforms []content.Platform) ([]content.Platform, error) {
-	if len(platforms) == 0 {
-		return nil, nil
-	}
-	d, err := r.Locate(ctx, layout.Reference{Digest: image.wanted()})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var there []content.Platform
-	for _, p := range platforms {
-		_, err = content.SelectPlatform(ctx, r, d, p, r.Limits())
-		switch {
-		case err == nil:
-			there = append(there, p)
-		case !errors.Is(err, content.ErrNotFound):
-			return nil, err
-		}
+	for i, s := range steps {
+		s.Bytes = done.Images[i].Bytes
 	}
-	if len(there) == 0 {
-		return nil, err
-	}
-	return there, nil
-}
-
-func (r *runner) transferred(done layout.TransferReport, err error) error {
-	if err == nil {
-		r.report.moved(done.Blobs, done.Bytes, done.Referrers)
-	}
-	return err
+	r.report.moved(done.Blobs, done.Bytes, done.Referrers)
+	return nil
 }
 
 // toRegistries sends images to registries, several at once.
@@ -233,6 +167,7 @@ func (r *runner) toRegistries(ctx context.Context, ob *observer, steps []*Step) 
 				r.fail(s, err)
 				return nil
 			}
+			s.Bytes = done.Bytes
 			r.report.moved(done.Blobs, done.Bytes, done.Referrers)
 			return nil
 		})

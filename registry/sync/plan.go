@@ -66,6 +66,8 @@ type Step struct {
 	// Backup is what the content that loses its name is called from then on; nil if
 	// nothing of that kind is done.
 	Backup *Point
+	// Bytes moved for it, and not for a step before it, once it is done.
+	Bytes int64
 }
 
 // Plan decides what is done, one step for each job, in their order. It looks at nothing

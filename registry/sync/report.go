@@ -28,7 +28,8 @@ type Result struct {
 	Old    content.Digest `json:"old,omitempty"` // what the target had
 	New    content.Digest `json:"new,omitempty"` // what it gets
 	Backup string         `json:"backup,omitempty"`
-	Err    error          `json:"-"` // of ActionFail
+	Bytes  int64          `json:"bytes"` // that moved for it, and not for one before it
+	Err    error          `json:"-"`     // of ActionFail
 }
 
 // Pruned is a name that prune takes away.
@@ -60,7 +61,7 @@ func (r Report) Changes() bool { return r.Totals.Copied+r.Totals.Refreshed+r.Tot
 func (r *Report) add(s Step) {
 	result := Result{
 		Entry: s.Entry.Name, Source: s.Source.String(), Target: s.Target.String(),
-		Action: s.Action, Reason: s.Reason, Old: s.Have.Digest, New: s.From.wanted(), Err: s.Err,
+		Action: s.Action, Reason: s.Reason, Old: s.Have.Digest, New: s.From.wanted(), Err: s.Err, Bytes: s.Bytes,
 	}
 	if s.Backup != nil {
 		result.Backup = s.Backup.String()

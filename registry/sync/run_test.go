@@ -157,6 +157,19 @@ func TestRequests(t *testing.T) {
 	if report.Totals.Copied != n || report.Totals.Blobs != n+2*n+2 {
 		t.Errorf("totals %+v", report.Totals)
 	}
+	var sum int64
+	for _, r := range report.Images {
+		sum += r.Bytes
+	}
+	if sum != report.Totals.Bytes || report.Images[0].Bytes <= report.Images[1].Bytes || report.Images[1].Bytes == 0 {
+		t.Errorf("%d bytes in all and %d of images; of the first %d, of the second %d", report.Totals.Bytes, sum, report.Images[0].Bytes, report.Images[1].Bytes)
+	}
+	whole := w.run("sync: [{source: 'ocidir://$DIR/mirror', target: 'ocidir://$DIR/copy', type: repository}, {source: 'ocidir://$DIR/mirror:v0', target: 'ocidir://$DIR/copy:other', type: image}]", sync.Options{})
+	for i, r := range whole.Images {
+		if i < n && r.Bytes != report.Images[i].Bytes || i == n && r.Bytes != 0 {
+			t.Errorf("%s took %d bytes from the layout, and %d from the registry", r.Source, r.Bytes, report.Images[i].Bytes)
+		}
+	}
 	if got := strings.Fields(w.names("mirror")); len(got) != n || got[0] != "v0" {
 		t.Errorf("names %q", got)
 	}
@@ -185,6 +198,9 @@ func TestCheck(t *testing.T) {
 	done := w.run(config, sync.Options{})
 	if !check.Changes() || check.Totals.Copied != 3 || done.Totals.Copied != 3 || done.Totals.Pruned != 3 {
 		t.Errorf("check %+v, run %+v", check.Totals, done.Totals)
+	}
+	for i := range done.Images {
+		done.Images[i].Bytes = 0 // which nobody knows before
 	}
 	if fmt.Sprint(check.Images) != fmt.Sprint(done.Images) || len(check.Pruned) != len(done.Pruned) {
 		t.Errorf("check %v, %v\nrun   %v, %v", check.Images, check.Pruned, done.Images, done.Pruned)
@@ -620,6 +636,31 @@ func TestPruneRegistry(t *testing.T) {
 	if err != nil || report.Totals.Failed != 1 || !errors.Is(report.Images[len(report.Images)-1].Err, content.ErrUnsupported) {
 		t.Errorf("a registry that does not delete: %+v, %v", report, err)
 	}
+}
+
+// TestForceRecursive: what a layout lacks, or has wrong, below a digest that it has is
+// fetched.
+func TestForceRecursive(t *testing.T) {
+	w := newWorld(t)
+	l := siblings(1)
+	w.push(l, "app")
+	w.run(fmt.Sprintf(mirror, ""), sync.Options{})
+	m, err := content.ParseManifest(ocispec.MediaTypeImageManifest, w.reg.Manifest("app", "v0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blob := func(i int) string {
+		return filepath.Join(w.dir, "mirror", filepath.FromSlash(build.BlobPath(m.Layers[i].Digest)))
+	}
+	wrong := slices.Clone(l.Blobs[m.Layers[1].Digest])
+	wrong[0] ^= 1
+	if err := errors.Join(os.Remove(blob(0)), os.Remove(blob(1)), os.WriteFile(blob(1), wrong, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if report := w.run(fmt.Sprintf(mirror, "forceRecursive: true"), sync.Options{}); report.Totals.Blobs != 2 {
+		t.Errorf("%+v", report)
+	}
+	w.names("mirror") // which are sound
 }
 
 // TestSameLayout: a name becomes another one of the same layout.
