@@ -2,8 +2,8 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"io"
+	"math"
 	"net"
 	"syscall"
 
@@ -23,8 +23,7 @@ type fileStore interface {
 }
 
 // openBlob opens what is to be sent. A file is sent as it lies there, so that the kernel
-// can move it; that its bytes are right is for the registry to see, and for proveOwn to
-// say if it does not take them. All else proves itself while it is read.
+// can move it, and proven meanwhile. All else proves itself while it is read.
 func openBlob(ctx context.Context, src content.Fetcher, d content.Descriptor) (io.ReadCloser, error) {
 	store, ok := src.(fileStore)
 	if !ok {
@@ -35,7 +34,7 @@ func openBlob(ctx context.Context, src content.Fetcher, d content.Descriptor) (i
 		return nil, err
 	}
 	if f, ok := at.(blobFile); ok && at.Size() == d.Size {
-		return &movable{blobFile: f, to: content.ProgressFrom(ctx), event: content.Event{Op: "push", Name: content.Short(d.Digest), Total: d.Size}}, nil
+		return newMovable(ctx, f, at, d), nil
 	}
 	if err := at.Close(); err != nil {
 		return nil, err
@@ -43,29 +42,60 @@ func openBlob(ctx context.Context, src content.Fetcher, d content.Descriptor) (i
 	return src.Fetch(ctx, d)
 }
 
-// proveOwn reads a blob that was not taken, and says what is wrong with it here. It does
-// nothing where openBlob's proves itself.
-func proveOwn(ctx context.Context, src content.Fetcher, d content.Descriptor) error {
-	if _, ok := src.(fileStore); !ok {
-		return nil
-	}
-	rc, err := src.Fetch(ctx, d)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(io.Discard, rc)
-	return errors.Join(err, rc.Close())
-}
-
-// A movable is a file that tells how far it is. It is used by one goroutine at a time.
+// A movable is a file that is proven by a goroutine of its own, and tells how far it is.
+// It is used by one goroutine at a time.
 type movable struct {
 	blobFile
 	to    content.Progress
 	event content.Event
+
+	stop    context.CancelFunc
+	ended   chan struct{}
+	verdict error // of the proof, once that has ended
 }
 
-// Read reads on.
+func newMovable(ctx context.Context, f blobFile, at io.ReaderAt, d content.Descriptor) *movable {
+	m := &movable{
+		blobFile: f, to: content.ProgressFrom(ctx), ended: make(chan struct{}),
+		event: content.Event{Op: "push", Name: content.Short(d.Digest), Total: d.Size},
+	}
+	ctx, m.stop = context.WithCancel(ctx)
+	go func() {
+		defer close(m.ended)
+		m.verdict = prove(ctx, at, d)
+	}()
+	return m
+}
+
+// prove reads all of r and says whether it is want.
+func prove(ctx context.Context, r io.ReaderAt, want content.Descriptor) error {
+	body := content.Verify(io.NopCloser(io.NewSectionReader(r, 0, math.MaxInt64)), want)
+	buf := make([]byte, 256<<10)
+	for {
+		if _, err := body.Read(buf); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// proven waits for the proof.
+func (m *movable) proven() error {
+	<-m.ended
+	return m.verdict
+}
+
+// Read reads on, to the end only of what is proven.
 func (m *movable) Read(p []byte) (int, error) {
+	if m.event.Done+int64(len(p)) >= m.event.Total {
+		if err := m.proven(); err != nil {
+			return 0, err
+		}
+	}
 	n, err := m.blobFile.Read(p)
 	m.moved(int64(n), err)
 	return n, err
@@ -78,6 +108,13 @@ func (m *movable) moved(n int64, err error) {
 	m.event.Done += n
 	m.event.Finished = err != nil
 	m.to.Report(m.event)
+}
+
+// Close ends the proof, and closes the file.
+func (m *movable) Close() error {
+	m.stop()
+	<-m.ended
+	return m.blobFile.Close()
 }
 
 // movedAtOnce is how much of a file the kernel is asked to move, between two looks at
@@ -103,6 +140,14 @@ func (c conn) ReadFrom(r io.Reader) (sum int64, err error) {
 		return c.TCPConn.ReadFrom(r)
 	}
 	for limited.N > 0 {
+		if limited.N <= movedAtOnce { // the last of it
+			body.watch.Reset(sourceStalls * body.stall)
+			if err := file.proven(); err != nil {
+				body.fail(err)
+				return sum, err
+			}
+			body.watch.Reset(body.stall)
+		}
 		n, err := c.TCPConn.ReadFrom(io.LimitReader(file.blobFile, min(limited.N, movedAtOnce)))
 		sum += n
 		limited.N -= n

@@ -16,8 +16,8 @@ import (
 // still: it may be another registry, whose connections have watches of their own.
 const sourceStalls = 10
 
-// sendBlob sends body, which is openBlob's, and closes it. The last byte of one that
-// proves itself is sent only then, so that the registry never has all of a wrong one.
+// sendBlob sends body, which is openBlob's, and closes it. Its last byte is sent only once
+// all are proven, so that the registry never has all of a wrong one.
 func (r *Repository) sendBlob(ctx context.Context, target *url.URL, authorization string, body io.ReadCloser, d content.Descriptor) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -91,11 +91,15 @@ func (s *sending) Read(p []byte) (int, error) {
 	}
 	s.watch.Stop()
 	if err != io.EOF {
-		s.mu.Lock()
-		s.err = err
-		s.mu.Unlock()
+		s.fail(err)
 	}
 	return n, err
+}
+
+func (s *sending) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
 }
 
 func (s *sending) failure() error {

@@ -28,14 +28,8 @@ func (r *Repository) upload(ctx context.Context, src content.Fetcher, d content.
 			return false, outside.error
 		}
 		var started startedError
-		if err == nil || ctx.Err() != nil || !errors.As(err, &started) {
+		if err == nil || ctx.Err() != nil || !errors.As(err, &started) || !started.passes || attempt == maxRetries {
 			return mounted, r.at(d.Digest.String(), err)
-		}
-		if !started.passes || attempt == maxRetries {
-			if own := proveOwn(ctx, src, d); own != nil {
-				return false, own
-			}
-			return false, r.at(d.Digest.String(), err)
 		}
 		select {
 		case <-ctx.Done():

@@ -120,23 +120,33 @@ func TestNoMounts(t *testing.T) {
 	}
 }
 
-// TestCorruptLayout: bytes that are wrong here do not get a name there.
+// TestCorruptLayout: bytes that are wrong here do not get a name there, nor are they sent
+// to the last, be they few or many.
 func TestCorruptLayout(t *testing.T) {
-	built, d := fiveLayers()
-	m, err := content.ParseManifest(d.MediaType, built.Blobs[d.Digest])
-	if err != nil {
-		t.Fatal(err)
-	}
-	built.Blobs[m.Layers[1].Digest][500] ^= 1
-	r, err := layout.OpenReader(testkit.Layout(t, built, testkit.BrokenOK), layout.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = r.Close() }()
-	reg := fakeregistry.New(t)
-	_, err = registry.Push(t.Context(), session(quick(t)), r, layout.Reference{Name: "v1"}, at(t, reg, "app:v1"), registry.PushOptions{})
-	if !errors.Is(err, content.ErrDigest) || reg.Manifest("app", "v1") != nil {
-		t.Errorf("got %v", err)
+	for _, size := range []int{100_000, 5 << 20} {
+		built := build.NewLayout()
+		d := built.Image(build.Image{Layers: []build.Layer{{Files: []build.File{build.Text("file", string(build.Random(1, size)))}}}})
+		built.Tag("v1", d)
+		m, err := content.ParseManifest(d.MediaType, built.Blobs[d.Digest])
+		if err != nil {
+			t.Fatal(err)
+		}
+		built.Blobs[m.Layers[0].Digest][500] ^= 1
+		r, err := layout.OpenReader(testkit.Layout(t, built, testkit.BrokenOK), layout.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, reg := range []*fakeregistry.Registry{fakeregistry.New(t), fakeregistry.NewTLS(t)} {
+			ro := quick(t)
+			ro.TLS, ro.Insecure = reg.Certificate() != nil, reg.Certificate() != nil
+			_, err = registry.Push(t.Context(), session(ro), r, layout.Reference{Name: "v1"}, at(t, reg, "app:v1"), registry.PushOptions{})
+			if !errors.Is(err, content.ErrDigest) || reg.Manifest("app", "v1") != nil || reg.Whole() != 0 {
+				t.Errorf("%d bytes: got %v, %d blobs sent to the last byte", size, err, reg.Whole())
+			}
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
