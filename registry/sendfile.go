@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"io"
 	"math"
 	"net"
@@ -23,8 +24,10 @@ type fileStore interface {
 }
 
 // openBlob opens what is to be sent. A file is sent as it lies there, so that the kernel
-// can move it, and proven meanwhile. All else proves itself while it is read.
-func openBlob(ctx context.Context, src content.Fetcher, d content.Descriptor) (io.ReadCloser, error) {
+// can move it, and proven meanwhile, unless the registry is near: on this machine, which
+// needs to hash once only, and the registry must. What it does not take is then for
+// proveOwn to look at. All else proves itself while it is read.
+func openBlob(ctx context.Context, src content.Fetcher, d content.Descriptor, near bool) (io.ReadCloser, error) {
 	store, ok := src.(fileStore)
 	if !ok {
 		return src.Fetch(ctx, d)
@@ -34,7 +37,11 @@ func openBlob(ctx context.Context, src content.Fetcher, d content.Descriptor) (i
 		return nil, err
 	}
 	if f, ok := at.(blobFile); ok && at.Size() == d.Size {
-		return newMovable(ctx, f, at, d), nil
+		m := newMovable(ctx, f, d)
+		if !near {
+			m.prove(ctx, at, d)
+		}
+		return m, nil
 	}
 	if err := at.Close(); err != nil {
 		return nil, err
@@ -42,29 +49,44 @@ func openBlob(ctx context.Context, src content.Fetcher, d content.Descriptor) (i
 	return src.Fetch(ctx, d)
 }
 
-// A movable is a file that is proven by a goroutine of its own, and tells how far it is.
-// It is used by one goroutine at a time.
+// proveOwn reads a blob of a file that was not taken, and says what is wrong with it.
+func proveOwn(ctx context.Context, src content.Fetcher, d content.Descriptor) error {
+	store, ok := src.(fileStore)
+	if !ok {
+		return nil
+	}
+	at, err := store.ReaderAt(ctx, d.Digest)
+	if err != nil {
+		return err
+	}
+	return errors.Join(prove(ctx, at, d), at.Close())
+}
+
+// A movable is a file that tells how far it is. It is used by one goroutine at a time.
 type movable struct {
 	blobFile
 	to    content.Progress
 	event content.Event
 
+	// Of the proof, if there is one.
 	stop    context.CancelFunc
 	ended   chan struct{}
-	verdict error // of the proof, once that has ended
+	verdict error
 }
 
-func newMovable(ctx context.Context, f blobFile, at io.ReaderAt, d content.Descriptor) *movable {
-	m := &movable{
-		blobFile: f, to: content.ProgressFrom(ctx), ended: make(chan struct{}),
-		event: content.Event{Op: "push", Name: content.Short(d.Digest), Total: d.Size},
-	}
+func newMovable(ctx context.Context, f blobFile, d content.Descriptor) *movable {
+	event := content.Event{Op: "push", Name: content.Short(d.Digest), Total: d.Size}
+	return &movable{blobFile: f, to: content.ProgressFrom(ctx), event: event}
+}
+
+// prove begins the proof, in a goroutine that Close ends.
+func (m *movable) prove(ctx context.Context, at io.ReaderAt, d content.Descriptor) {
 	ctx, m.stop = context.WithCancel(ctx)
+	m.ended = make(chan struct{})
 	go func() {
 		defer close(m.ended)
 		m.verdict = prove(ctx, at, d)
 	}()
-	return m
 }
 
 // prove reads all of r and says whether it is want.
@@ -85,11 +107,13 @@ func prove(ctx context.Context, r io.ReaderAt, want content.Descriptor) error {
 
 // proven waits for the proof.
 func (m *movable) proven() error {
-	<-m.ended
+	if m.ended != nil {
+		<-m.ended
+	}
 	return m.verdict
 }
 
-// Read reads on, to the end only of what is proven.
+// Read reads on, to the end only of what is proven, if it is to be.
 func (m *movable) Read(p []byte) (int, error) {
 	if m.event.Done+int64(len(p)) >= m.event.Total {
 		if err := m.proven(); err != nil {
@@ -112,8 +136,10 @@ func (m *movable) moved(n int64, err error) {
 
 // Close ends the proof, and closes the file.
 func (m *movable) Close() error {
-	m.stop()
-	<-m.ended
+	if m.ended != nil {
+		m.stop()
+		<-m.ended
+	}
 	return m.blobFile.Close()
 }
 

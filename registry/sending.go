@@ -16,8 +16,9 @@ import (
 // still: it may be another registry, whose connections have watches of their own.
 const sourceStalls = 10
 
-// sendBlob sends body, which is openBlob's, and closes it. Its last byte is sent only once
-// all are proven, so that the registry never has all of a wrong one.
+// sendBlob sends body, which is openBlob's, and closes it. What openBlob
+// proves is sent to its last byte only once it is proven, so that the registry never has
+// all of wrong bytes.
 func (r *Repository) sendBlob(ctx context.Context, target *url.URL, authorization string, body io.ReadCloser, d content.Descriptor) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

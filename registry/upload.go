@@ -28,8 +28,14 @@ func (r *Repository) upload(ctx context.Context, src content.Fetcher, d content.
 			return false, outside.error
 		}
 		var started startedError
-		if err == nil || ctx.Err() != nil || !errors.As(err, &started) || !started.passes || attempt == maxRetries {
+		if err == nil || ctx.Err() != nil || !errors.As(err, &started) {
 			return mounted, r.at(d.Digest.String(), err)
+		}
+		if !started.passes || attempt == maxRetries {
+			if own := proveOwn(ctx, src, d); own != nil {
+				return false, own
+			}
+			return false, r.at(d.Digest.String(), err)
 		}
 		select {
 		case <-ctx.Done():
@@ -91,7 +97,7 @@ func (r *Repository) tryUpload(ctx context.Context, src content.Fetcher, d conte
 	if err != nil {
 		return false, err
 	}
-	body, err := openBlob(ctx, src, d)
+	body, err := openBlob(ctx, src, d, r.c.base.Scheme == "http" && isLoopback(r.c.base.Host))
 	if errors.Is(err, content.ErrNotFound) {
 		err = content.AtDigest(d.Digest, content.Errorf(content.ErrMissing, "the blob is missing: %w", err))
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -121,7 +122,7 @@ func TestNoMounts(t *testing.T) {
 }
 
 // TestCorruptLayout: bytes that are wrong here do not get a name there, nor are they sent
-// to the last, be they few or many.
+// to the last, be they few or many, but to a registry on this machine.
 func TestCorruptLayout(t *testing.T) {
 	for _, size := range []int{100_000, 5 << 20} {
 		built := build.NewLayout()
@@ -136,12 +137,27 @@ func TestCorruptLayout(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, reg := range []*fakeregistry.Registry{fakeregistry.New(t), fakeregistry.NewTLS(t)} {
-			ro := quick(t)
-			ro.TLS, ro.Insecure = reg.Certificate() != nil, reg.Certificate() != nil
-			_, err = registry.Push(t.Context(), session(ro), r, layout.Reference{Name: "v1"}, at(t, reg, "app:v1"), registry.PushOptions{})
-			if !errors.Is(err, content.ErrDigest) || reg.Manifest("app", "v1") != nil || reg.Whole() != 0 {
-				t.Errorf("%d bytes: got %v, %d blobs sent to the last byte", size, err, reg.Whole())
+		near, far, secure := quick(t), quick(t), quick(t)
+		far.PlainHTTP, secure.TLS, secure.Insecure = true, true, true
+		for _, to := range []struct {
+			reg   *fakeregistry.Registry
+			o     registry.Options
+			name  string // in place of the loopback address
+			whole int
+		}{
+			{fakeregistry.New(t), near, "", 1},
+			{fakeregistry.New(t), far, "registry.example.com", 0},
+			{fakeregistry.NewTLS(t), secure, "", 0},
+		} {
+			ref := at(t, to.reg, "app:v1")
+			if to.name != "" {
+				loopback, port, _ := strings.Cut(ref.Host, ":")
+				ref.Host = to.name + ":" + port
+				to.o.Resolve = map[string]netip.Addr{ref.Host: netip.MustParseAddr(loopback)}
+			}
+			_, err = registry.Push(t.Context(), session(to.o), r, layout.Reference{Name: "v1"}, ref, registry.PushOptions{})
+			if !errors.Is(err, content.ErrDigest) || to.reg.Manifest("app", "v1") != nil || to.reg.Whole() != to.whole {
+				t.Errorf("%s, %d bytes: got %v, %d blobs sent to the last byte", ref, size, err, to.reg.Whole())
 			}
 		}
 		if err := r.Close(); err != nil {
