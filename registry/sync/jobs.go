@@ -86,7 +86,7 @@ func (ob *observer) tags(ctx context.Context, p Place) ([]string, error) {
 	ob.listed = append(ob.listed, p)
 	ob.mu.Unlock()
 	if p.Layout == "" {
-		repo, err := ob.s.Open(ctx, Point{Place: p}.reference())
+		repo, err := ob.s.OpenToRead(ctx, Point{Place: p}.reference())
 		if err != nil {
 			return nil, err
 		}

@@ -208,12 +208,12 @@ func (ob *observer) target(ctx context.Context, p Point) Seen {
 	if known, ok := ob.there[p.Place]; ok && !known[p.Name] {
 		return Seen{}
 	}
-	return ob.head(ctx, p)
+	return head(ctx, ob.s.Open, p)
 }
 
 // head asks a registry what a name stands for; nothing is no error.
-func (ob *observer) head(ctx context.Context, p Point) Seen {
-	repo, err := ob.s.Open(ctx, p.reference())
+func head(ctx context.Context, open func(context.Context, registry.Reference) (*registry.Repository, error), p Point) Seen {
+	repo, err := open(ctx, p.reference())
 	if err != nil {
 		return Seen{Err: err}
 	}
@@ -247,14 +247,14 @@ func (ob *observer) source(ctx context.Context, key sourceKey, whole bool) Seen 
 		}
 		d = found.Descriptor
 		if key.platform != "" && content.IsIndex(d.MediaType) {
-			repo, err := ob.s.Open(ctx, p.reference())
+			repo, err := ob.s.OpenToRead(ctx, p.reference())
 			if err != nil {
 				return Seen{Err: err}
 			}
 			return child(ctx, p, inHand{repo, found}, d, key.platform)
 		}
 	} else if d.Digest == "" {
-		return ob.head(ctx, p)
+		return head(ctx, ob.s.OpenToRead, p)
 	}
 	return Seen{Digest: d.Digest, MediaType: d.MediaType}
 }

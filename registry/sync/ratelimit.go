@@ -37,6 +37,6 @@ func (r *runner) pace(ctx context.Context, ob *observer, steps []*Step) int {
 			return len(steps)
 		case <-time.After(limit.Retry.Duration):
 		}
-		ob.head(ctx, source) // it says then what is left
+		head(ctx, ob.s.Open, source) // it says then what is left
 	}
 }

@@ -32,7 +32,7 @@ func (ob *observer) time(ctx context.Context, p Point) (time.Time, error) {
 		if err != nil {
 			return time.Time{}, err
 		}
-		if from, err = ob.s.Open(ctx, p.reference()); err != nil {
+		if from, err = ob.s.OpenToRead(ctx, p.reference()); err != nil {
 			return time.Time{}, err
 		}
 		from, d = inHand{from, found}, found.Descriptor
