@@ -28,6 +28,7 @@ docs/sync.md lists the keys, and what is different from regsync.`,
 		flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "check", Aliases: []string{"n"}, Destination: &f.o.Check, Usage: "change nothing; exit 5 if there is something to change"},
 			&cli.BoolFlag{Name: "missing", Destination: &f.o.Missing, Usage: "copy only names that the target does not have"},
+			&cli.BoolFlag{Name: "verify-existing", Destination: &f.verify, Usage: "look at all that layouts have of the images, too, and fetch anew what is missing or wrong; without it a digest in index.json, and the size of a blob, are enough"},
 			&cli.BoolFlag{Name: "watch", Destination: &f.watch, Usage: "do each entry at its interval or schedule until interrupted; at once, what is missing"},
 			f.list.flag("only", "do only entries whose name, source or target is `ENTRY`"),
 			&cli.StringFlag{Name: "lock-file", Destination: &f.lockFile, Usage: "write the digests that were taken to `FILE`, or with --locked read them"},

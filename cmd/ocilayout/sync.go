@@ -32,6 +32,7 @@ type syncFlags struct {
 	lockFile string
 	locked   bool
 	watch    bool
+	verify   bool // what is there
 	o        sync.Options
 	lock     sync.Lock // what --lock-file says so far
 }
@@ -61,6 +62,9 @@ func (f *syncFlags) prepare(e *env, path string) (*sync.Config, *registry.Sessio
 	c, err := readSyncConfig(e, path)
 	if err != nil {
 		return nil, nil, err
+	}
+	if f.verify {
+		c.VerifyExisting()
 	}
 	for _, w := range c.Warnings {
 		e.warnf("%v", w)

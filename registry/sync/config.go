@@ -252,3 +252,11 @@ func ParseConfig(name string, data []byte, env Environment) (*Config, error) {
 	c.Warnings = f.warnings
 	return c, nil
 }
+
+// VerifyExisting makes every entry one with forceRecursive and without fastCheck.
+func (c *Config) VerifyExisting() {
+	yes, no := true, false
+	for _, e := range c.Sync {
+		e.ForceRecursive, e.FastCheck = &yes, &no
+	}
+}
