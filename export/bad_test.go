@@ -91,7 +91,7 @@ func TestTargets(t *testing.T) {
 	if _, err := export.ToFile(ctx, dir, found, export.Options{}); !errors.Is(err, content.ErrInvalid) {
 		t.Errorf("to a directory: %v", err)
 	}
-	if _, err := export.ToFile(ctx, filepath.Join(dir, "absent", "x.tar"), found, export.Options{}); !errors.Is(err, content.ErrNotFound) {
+	if _, err := export.ToFile(ctx, filepath.Join(dir, "absent", "x.tar"), found, export.Options{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("to an absent directory: %v", err)
 	}
 	if runtime.GOOS == "windows" {

@@ -131,7 +131,9 @@ func traceHere(t tracing, program string, args []string) (r run, err error) {
 	}()
 	cmd := exec.CommandContext(context.Background(), program, args...)
 	cmd.Stdout, cmd.Stderr, cmd.Dir, cmd.Env = stdout, stderr, t.dir, t.env
-	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true, Pdeathsig: syscall.SIGKILL}
+	// A group of its own is what is waited for: this thread may have begun other programs,
+	// which other goroutines wait for.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true, Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return r, err
 	}
@@ -187,7 +189,7 @@ func (w *watcher) follow() error {
 		}
 	wait:
 		var err error
-		tid, err = unix.Wait4(-1, &ws, unix.WALL|wnothread, nil)
+		tid, err = unix.Wait4(-w.pid, &ws, unix.WALL|wnothread, nil)
 		switch {
 		case err == unix.EINTR:
 			goto wait
