@@ -39,7 +39,7 @@ func bigImage(t *testing.T) (*fakeregistry.Registry, registry.Reference, []byte)
 // cutAt sends the first part of each large blob and then nothing any more; cut is called
 // once that is out.
 func cutAt(reg *fakeregistry.Registry, blob []byte, part int, cut func(r *http.Request)) {
-	reg.Fault = func(w http.ResponseWriter, r *http.Request) bool {
+	reg.SetFault(func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.HasSuffix(r.URL.Path, build.Descriptor("", blob).Digest.String()) {
 			return false
 		}
@@ -52,7 +52,7 @@ func cutAt(reg *fakeregistry.Registry, blob []byte, part int, cut func(r *http.R
 		w.(http.Flusher).Flush()
 		cut(r)
 		return true
-	}
+	})
 }
 
 func pullOnce(t *testing.T, dir string, from registry.Reference) error {
@@ -83,7 +83,7 @@ func TestResumeAcrossRuns(t *testing.T) {
 	if err := pullOnce(t, dir, from); !errors.Is(err, registry.ErrUnavailable) {
 		t.Fatalf("got %v", err)
 	}
-	reg.Fault = nil
+	reg.SetFault(nil)
 	reg.Sent()
 	if err := pullOnce(t, dir, from); err != nil {
 		t.Fatal(err)
@@ -144,21 +144,23 @@ func TestKilledPull(t *testing.T) {
 	dir := testkit.Layout(t, nil)
 	killed := exec.Command(os.Args[0], "-test.run=^TestKilledPull$")
 	killed.Env = append(os.Environ(), "PULL_INTO="+dir, "PULL_FROM="+from.String())
+	started := make(chan *os.Process, 1)
 	cutAt(reg, blob, part, func(*http.Request) {
 		if !grows(dir, int64(part)) {
 			t.Error("what was sent did not come to the disk")
 		}
-		if err := killed.Process.Kill(); err != nil {
+		if err := (<-started).Kill(); err != nil {
 			t.Error(err)
 		}
 	})
 	if err := killed.Start(); err != nil {
 		t.Fatal(err)
 	}
+	started <- killed.Process
 	if err := killed.Wait(); err == nil {
 		t.Error("it was not killed")
 	}
-	reg.Fault = nil
+	reg.SetFault(nil)
 	reg.Sent()
 	if err := pullOnce(t, dir, from); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	gosync "sync"
 	"testing"
 	"time"
 
@@ -700,8 +701,11 @@ sync: [{source: '$REG/app:v0', target: 'ocidir://$DIR/m:v0', type: image}]`
 func TestRateLimit(t *testing.T) {
 	w := newWorld(t)
 	w.push(siblings(30), "app")
+	var mu gosync.Mutex // for these two
 	left, waits := 10, 0
 	w.reg.Fault = func(rw http.ResponseWriter, r *http.Request) bool {
+		mu.Lock()
+		defer mu.Unlock()
 		if strings.Contains(r.URL.Path, "/manifests/") {
 			if r.Method == http.MethodGet {
 				if left < 5 {
@@ -721,6 +725,8 @@ func TestRateLimit(t *testing.T) {
 	}
 	c.Sync[0].RateLimit.Retry.Duration = time.Millisecond // shorter than the file may say
 	report, err := sync.Run(t.Context(), c, c.Session(w.options()), sync.Options{Warn: func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
 		if waits++; !strings.Contains(err.Error(), "fewer than 6: waiting") {
 			t.Error(err)
 		}

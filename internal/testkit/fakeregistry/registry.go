@@ -165,6 +165,13 @@ func (r *repo) tagList() []string {
 	return tags
 }
 
+// SetFault sets Fault while another process speaks to the registry, or may.
+func (reg *Registry) SetFault(fault func(w http.ResponseWriter, r *http.Request) bool) {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	reg.Fault = fault
+}
+
 // ServeHTTP answers a request.
 func (reg *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	reg.mu.Lock()
