@@ -77,6 +77,11 @@ func TestHostileAnswers(t *testing.T) {
 		"redirects without end": {"/manifests/v1", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, r.URL.Path, http.StatusFound)
 		}, content.ErrRefused},
+		"a refusal that stalls": {"/manifests/v1", func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}, registry.ErrDenied},
 		"another part than was asked for": {"/blobs/", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Range", "bytes 5-9/10")
 			w.WriteHeader(http.StatusPartialContent)
