@@ -250,11 +250,7 @@ func (ob *observer) source(ctx context.Context, key sourceKey, whole bool) Seen 
 		}
 		d = found.Descriptor
 		if key.platform != "" && content.IsIndex(d.MediaType) {
-			repo, err := ob.s.OpenToRead(ctx, p.reference())
-			if err != nil {
-				return Seen{Err: err}
-			}
-			return child(ctx, p, inHand{repo, found}, d, key.platform)
+			return child(ctx, p, found, d, key.platform)
 		}
 	} else if d.Digest == "" {
 		return head(ctx, ob.s.OpenToRead, p)
