@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"time"
 
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/errcode"
@@ -29,19 +28,13 @@ var (
 	ErrUnavailable = errors.New("unavailable")
 )
 
-// maxErrorBody is how much is read of the body of a refusal, and errorWait how long it
-// is waited for: the status says what matters.
-const (
-	maxErrorBody = 64 << 10
-	errorWait    = 2 * time.Second
-)
+// maxErrorBody is how much is read of the body of a refusal.
+const maxErrorBody = 64 << 10
 
 // refusal makes an error of a response that is not what was asked for. It closes
 // the body.
 func refusal(resp *http.Response) error {
 	defer func() { _ = resp.Body.Close() }()
-	watch := time.AfterFunc(errorWait, func() { _ = resp.Body.Close() }) // which ends a Read
-	defer watch.Stop()
 	text := fmt.Sprintf("%d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
 	data, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // as far as it goes
 	var body struct {
