@@ -32,8 +32,6 @@ type download struct {
 	next      *url.URL // the next page of a list
 
 	body    io.ReadCloser
-	stop    context.CancelFunc
-	watch   *time.Timer // stops a connection that stands still
 	offset  int64
 	tries   int // since the last byte
 	resumes int
@@ -45,10 +43,8 @@ func (d *download) open() error {
 	if u == nil {
 		u = d.repo.url(d.path)
 	}
-	ctx, stop := context.WithCancel(d.ctx)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	req, err := http.NewRequestWithContext(d.ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
-		stop()
 		return err
 	}
 	if d.accept != "" {
@@ -59,15 +55,11 @@ func (d *download) open() error {
 	}
 	resp, err := d.repo.c.do(req)
 	if err != nil {
-		stop()
 		return err
 	}
 	if err := d.begin(resp); err != nil {
-		stop()
 		return err
 	}
-	d.stop = stop
-	d.watch = time.AfterFunc(d.repo.c.o.Stall, stop)
 	if skip := d.offset; resp.StatusCode == http.StatusOK && skip > 0 { // from the start, whatever was asked for
 		d.offset = 0
 		return d.skip(skip)
@@ -117,7 +109,6 @@ func (d *download) Read(p []byte) (int, error) {
 				return 0, err
 			}
 		}
-		d.watch.Reset(d.repo.c.o.Stall)
 		n, err := d.body.Read(p)
 		d.offset += int64(n)
 		if n > 0 {
@@ -159,8 +150,6 @@ func (d *download) Close() error {
 	if d.body == nil {
 		return nil
 	}
-	d.watch.Stop()
-	d.stop()
 	_ = d.body.Close() // what it says is of no use: the bytes are proven or not
 	d.body = nil
 	return nil

@@ -77,6 +77,21 @@ func TestHostileAnswers(t *testing.T) {
 		"redirects without end": {"/manifests/v1", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, r.URL.Path, http.StatusFound)
 		}, content.ErrRefused},
+		"a refusal that stalls": {"/manifests/v1", func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}, registry.ErrDenied},
+		"a token service that stalls": {"/", func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/token" {
+				w.Header().Set("WWW-Authenticate", `Bearer realm="http://`+r.Host+`/token",service="s"`)
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			w.WriteHeader(http.StatusOK)
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}, registry.ErrUnavailable},
 		"another part than was asked for": {"/blobs/", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Range", "bytes 5-9/10")
 			w.WriteHeader(http.StatusPartialContent)

@@ -48,6 +48,10 @@ func TestNarrow(t *testing.T) {
 	if pulled.Digest != pushed.Digest || pulled.Referrers != 1 || len(pulled.Narrowed) != 1 || pulled.Narrowed[0] != pushed.Narrowed[0] || len(pulled.Absent) != 0 {
 		t.Errorf("pulled %+v", pulled)
 	}
+	o := registry.PullOptions{Platforms: arm, Narrow: true, Belongings: layout.Belongings{NoCosign: true}}
+	if uncosigned, err := registry.Pull(t.Context(), session(ro), at(t, reg, "app:v1"), writable(t), o); err != nil || uncosigned.Narrowed[0] != pushed.Narrowed[0] {
+		t.Errorf("pulled without cosign's %+v, %v", uncosigned, err)
+	}
 	e, err := dst.Lookup(t.Context(), layout.Reference{Name: "app"})
 	if err != nil {
 		t.Fatal(err)

@@ -93,11 +93,10 @@ func (p *puller) gather(ctx context.Context, s *Session, wants []Want) error {
 			return err
 		}
 	}
-	if p.o.NoCosign {
-		return nil
-	}
-	if err := p.cosigned(ctx); err != nil {
-		return err
+	if !p.o.NoCosign {
+		if err := p.cosigned(ctx); err != nil {
+			return err
+		}
 	}
 	return p.countLeft(ctx)
 }

@@ -37,7 +37,8 @@ const (
 )
 
 // transport is what all requests to one endpoint go through, whose API is at base: the
-// headers that a file names, then the guard, then the pace.
+// headers that a file names, then the guard, then the pace, then the watch for what stands
+// still.
 func (o Options) transport(e hosts.Endpoint, base *url.URL, p *pace) (http.RoundTripper, error) {
 	config, err := o.tlsConfig(e)
 	if err != nil {
@@ -63,7 +64,7 @@ func (o Options) transport(e hosts.Endpoint, base *url.URL, p *pace) (http.Round
 	if config.InsecureSkipVerify {
 		warn = sync.OnceFunc(func() { o.Warn(notChecked(o, e)) })
 	}
-	return headed{guard{paced{t, base.Host, p}, warn}, base.Host, e.Header}, nil
+	return headed{guard{paced{patient{t, o.Stall}, base.Host, p}, warn}, base.Host, e.Header}, nil
 }
 
 // notChecked is the warning about any certificate being good enough.

@@ -158,8 +158,13 @@ func (f *copyFlags) open(e *env, remote []copyJob, to string) (*registry.Session
 		return nil, err
 	}
 	hosts := map[string]registry.Options{}
+	var names []string
 	for _, j := range remote {
 		hosts[j.ref.Host] = from
+		names = append(names, j.ref.Host)
+	}
+	if err := f.src.oneHost(names...); err != nil {
+		return nil, err
 	}
 	if !registry.IsReference(to) {
 		return registry.NewSession(from, hosts), nil

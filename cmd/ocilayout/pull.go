@@ -80,28 +80,45 @@ func (f *pullFlags) check(sources []string, target layout.Reference) error {
 }
 
 // wants lists what is to be pulled, at least one image.
-func (f *pullFlags) wants(ctx context.Context, e *env, s *registry.Session, sources []string) ([]registry.Want, error) {
+func (f *pullFlags) wants(ctx context.Context, e *env, s *registry.Session, sources []string) (wants []registry.Want, err error) {
 	if f.refsFrom != "" {
-		return wantsIn(e, f.refsFrom)
+		wants, err = wantsIn(e, f.refsFrom)
+	} else {
+		wants, err = wantsOf(sources)
 	}
-	var wants []registry.Want
-	for _, arg := range sources {
-		from, err := registry.ParseReference(arg)
-		if err != nil {
-			return nil, err
-		}
-		if !f.allTags {
-			wants = append(wants, registry.Want{From: from})
-			continue
-		}
-		tags, err := registry.AllTags(ctx, s, from)
+	if err != nil {
+		return nil, err
+	}
+	hosts := make([]string, len(wants))
+	for i, w := range wants {
+		hosts[i] = w.From.Host
+	}
+	if err := f.from.oneHost(hosts...); err != nil || !f.allTags {
+		return wants, err
+	}
+	var all []registry.Want
+	for _, w := range wants {
+		tags, err := registry.AllTags(ctx, s, w.From)
 		if err != nil {
 			return nil, err
 		}
 		if len(tags) == 0 {
-			return nil, content.At(from.Name(), content.Errorf(content.ErrNotFound, "it has no tags"))
+			return nil, content.At(w.From.Name(), content.Errorf(content.ErrNotFound, "it has no tags"))
 		}
-		wants = append(wants, tags...)
+		all = append(all, tags...)
+	}
+	return all, nil
+}
+
+// wantsOf reads what is to be pulled from arguments.
+func wantsOf(args []string) ([]registry.Want, error) {
+	wants := make([]registry.Want, len(args))
+	for i, arg := range args {
+		from, err := registry.ParseReference(arg)
+		if err != nil {
+			return nil, err
+		}
+		wants[i] = registry.Want{From: from}
 	}
 	return wants, nil
 }

@@ -91,18 +91,23 @@ func (f *pushFlags) pushList(ctx context.Context, e *env, args []string, o regis
 		return nil, err
 	}
 	jobs := make([]copyJob, len(lines))
+	hosts := make([]string, len(lines))
 	for i, line := range lines {
 		jobs[i] = copyJob{source: line.source, target: line.target, line: line}
+		hosts[i] = base.Host
 		switch {
 		case strings.Contains(line.target, "/"):
 			place, err := registry.ParseReference(line.target)
 			if err != nil {
 				return nil, line.at(err)
 			}
-			jobs[i].place = place.OrLatest()
+			jobs[i].place, hosts[i] = place.OrLatest(), place.Host
 		case base == registry.Reference{}:
 			return nil, line.at(content.Errorf(content.ErrInvalid, "it does not say where %s goes: HOST/REPOSITORY[:TAG]", line.source))
 		}
+	}
+	if err := f.to.oneHost(hosts...); err != nil {
+		return nil, err
 	}
 	work, err := e.shipments(ctx, jobs, base)
 	if err != nil {

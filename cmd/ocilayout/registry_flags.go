@@ -85,6 +85,16 @@ func (f *registryFlags) session(e *env) (*registry.Session, error) {
 	return registry.NewSession(o, nil), nil
 }
 
+// oneHost refuses a user and a password that would go to several hosts.
+func (f *registryFlags) oneHost(hosts ...string) error {
+	for _, host := range hosts {
+		if host != hosts[0] && f.o.Username != "" {
+			return content.Errorf(content.ErrInvalid, "--%susername is for one registry, and there are %s and %s: log in, or use an authfile", f.side, hosts[0], host)
+		}
+	}
+	return nil
+}
+
 // options are what the flags say. The password is read the first time, unless it was
 // asked for.
 func (f *registryFlags) options(e *env) (registry.Options, error) {

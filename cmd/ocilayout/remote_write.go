@@ -37,6 +37,7 @@ func (f *registryFlags) untag(ctx context.Context, e *env, args []string, o layo
 		return nil, err
 	}
 	var refs []registry.Reference
+	var hosts []string
 	for _, arg := range args {
 		if !registry.IsReference(arg) {
 			return nil, content.Errorf(content.ErrInvalid, "%s is in no registry, and %s is: untag them one after the other", arg, args[0])
@@ -45,7 +46,10 @@ func (f *registryFlags) untag(ctx context.Context, e *env, args []string, o layo
 		if err != nil {
 			return nil, err
 		}
-		refs = append(refs, ref)
+		refs, hosts = append(refs, ref), append(hosts, ref.Host)
+	}
+	if err := f.oneHost(hosts...); err != nil {
+		return nil, err
 	}
 	done, err := registry.Untag(ctx, s, refs)
 	if err != nil {

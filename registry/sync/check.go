@@ -8,6 +8,7 @@ import (
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/layout"
+	"github.com/ocilayout/ocilayout/registry"
 )
 
 // foreseen says of steps that would look at images again whether there is anything to
@@ -69,7 +70,7 @@ func (ob *observer) belongings(ctx context.Context, p Place, s *Step, source boo
 			tags = append(tags, name)
 		}
 	} else {
-		repo, e := ob.s.Open(ctx, Point{Place: p}.reference())
+		repo, e := ob.open(source)(ctx, Point{Place: p}.reference())
 		if e != nil {
 			return nil, e
 		}
@@ -77,7 +78,7 @@ func (ob *observer) belongings(ctx context.Context, p Place, s *Step, source boo
 			err = repo.Referrers(ctx, image, "", note)
 		}
 		if isSet(s.Entry.DigestTags) && err == nil {
-			tags, err = ob.tagsOnce(ctx, p)
+			tags, err = ob.tagsOnce(ctx, repo, side{p, source})
 		}
 	}
 	if err != nil || !isSet(s.Entry.DigestTags) {
@@ -86,7 +87,12 @@ func (ob *observer) belongings(ctx context.Context, p Place, s *Step, source boo
 	for _, tag := range tags {
 		base, _, _ := strings.Cut(tag, ".")
 		if base == layout.FallbackTag(image.Digest) && (layout.Summary{Name: tag}).IsCosignTag() {
-			seen := ob.target(ctx, p.named(tag))
+			var seen Seen
+			if source && p.Layout == "" {
+				seen = head(ctx, ob.s.OpenToRead, p.named(tag))
+			} else {
+				seen = ob.target(ctx, p.named(tag))
+			}
 			if seen.Err != nil {
 				return nil, seen.Err
 			}
@@ -96,16 +102,27 @@ func (ob *observer) belongings(ctx context.Context, p Place, s *Step, source boo
 	return found, nil
 }
 
-// tagsOnce lists the tags of a repository, once; none if there is no such.
-func (ob *observer) tagsOnce(ctx context.Context, p Place) ([]string, error) {
+// A side is a place as a source, which is seen through mirrors, or as a target.
+type side struct {
+	Place
+	source bool
+}
+
+// open opens repositories of sources, or of targets.
+func (ob *observer) open(source bool) opener {
+	if source {
+		return ob.s.OpenToRead
+	}
+	return ob.s.Open
+}
+
+// tagsOnce lists the tags that cosign gave in a repository, once; none if there is no
+// such.
+func (ob *observer) tagsOnce(ctx context.Context, repo *registry.Repository, at side) ([]string, error) {
 	ob.mu.Lock()
 	defer ob.mu.Unlock()
-	if tags, ok := ob.cosign[p]; ok {
+	if tags, ok := ob.cosign[at]; ok {
 		return tags, nil
-	}
-	repo, err := ob.s.Open(ctx, Point{Place: p}.reference())
-	if err != nil {
-		return nil, err
 	}
 	tags, err := repo.Tags(ctx)
 	if errors.Is(err, content.ErrNotFound) {
@@ -113,7 +130,7 @@ func (ob *observer) tagsOnce(ctx context.Context, p Place) ([]string, error) {
 	}
 	if err == nil {
 		tags = slices.DeleteFunc(tags, func(tag string) bool { return !(layout.Summary{Name: tag}).IsCosignTag() })
-		ob.cosign[p] = tags
+		ob.cosign[at] = tags
 	}
 	return tags, err
 }

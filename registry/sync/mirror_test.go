@@ -20,7 +20,7 @@ creds:
 - {registry: '` + gone + `', tls: disabled, mirrors: ['$REG']}
 - {registry: '$REG', tls: disabled}
 sync:
-- {source: '` + gone + `/app', target: 'ocidir://$DIR/app', type: repository}
+- {source: '` + gone + `/app', target: 'ocidir://$DIR/app', type: repository, referrers: true, digestTags: true}
 `
 	w.run(config, sync.Options{})
 	if got := w.names("app"); got != "v0 v1 v2" {

@@ -30,13 +30,13 @@ type observer struct {
 	found   map[Point]*registry.Found // manifests that are in hand
 	kept    int                       // bytes of these
 	listed  []Place                   // sources that were listed whole
-	cosign  map[Place][]string        // tags that cosign made, of repositories
+	cosign  map[side][]string         // tags that cosign gave, of repositories
 }
 
 func newObserver(s *registry.Session, lo layout.Options, limit int, lock *Lock, mode Mode) *observer {
 	return &observer{
 		s: s, layout: lo, limit: limit, lock: lock, mode: mode,
-		shelves: map[string]*shelf{}, there: map[Place]map[string]bool{}, found: map[Point]*registry.Found{}, cosign: map[Place][]string{},
+		shelves: map[string]*shelf{}, there: map[Place]map[string]bool{}, found: map[Point]*registry.Found{}, cosign: map[side][]string{},
 	}
 }
 
@@ -211,8 +211,11 @@ func (ob *observer) target(ctx context.Context, p Point) Seen {
 	return head(ctx, ob.s.Open, p)
 }
 
+// An opener is Session.Open or Session.OpenToRead.
+type opener func(context.Context, registry.Reference) (*registry.Repository, error)
+
 // head asks a registry what a name stands for; nothing is no error.
-func head(ctx context.Context, open func(context.Context, registry.Reference) (*registry.Repository, error), p Point) Seen {
+func head(ctx context.Context, open opener, p Point) Seen {
 	repo, err := open(ctx, p.reference())
 	if err != nil {
 		return Seen{Err: err}
@@ -247,11 +250,7 @@ func (ob *observer) source(ctx context.Context, key sourceKey, whole bool) Seen 
 		}
 		d = found.Descriptor
 		if key.platform != "" && content.IsIndex(d.MediaType) {
-			repo, err := ob.s.OpenToRead(ctx, p.reference())
-			if err != nil {
-				return Seen{Err: err}
-			}
-			return child(ctx, p, inHand{repo, found}, d, key.platform)
+			return child(ctx, p, found, d, key.platform)
 		}
 	} else if d.Digest == "" {
 		return head(ctx, ob.s.OpenToRead, p)

@@ -1,14 +1,11 @@
 package sync
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"time"
 
 	"github.com/ocilayout/ocilayout/content"
 	"github.com/ocilayout/ocilayout/layout"
-	"github.com/ocilayout/ocilayout/registry"
 )
 
 // times says when the images of tags were made.
@@ -32,10 +29,7 @@ func (ob *observer) time(ctx context.Context, p Point) (time.Time, error) {
 		if err != nil {
 			return time.Time{}, err
 		}
-		if from, err = ob.s.OpenToRead(ctx, p.reference()); err != nil {
-			return time.Time{}, err
-		}
-		from, d = inHand{from, found}, found.Descriptor
+		from, d = found, found.Descriptor
 	} else {
 		s, err := ob.shelf(ctx, p.Layout)
 		if err != nil {
@@ -44,9 +38,9 @@ func (ob *observer) time(ctx context.Context, p Point) (time.Time, error) {
 		if _, d, err = s.find(p); err != nil {
 			return time.Time{}, err
 		}
-		from = inHand{s.reader, nil}
+		from = s.reader
 	}
-	about, err := layout.Describe(ctx, from, layout.NewEntry(d), content.Limits{}.WithDefaults())
+	about, err := layout.Describe(ctx, fetchOnly{from}, layout.NewEntry(d), content.Limits{}.WithDefaults())
 	if err != nil {
 		return time.Time{}, content.At(p.String(), err)
 	}
@@ -54,17 +48,5 @@ func (ob *observer) time(ctx context.Context, p Point) (time.Time, error) {
 	return at, nil
 }
 
-// inHand reads what was found from memory, and all else from where it lies. It tells
-// nothing of referrers.
-type inHand struct {
-	content.Fetcher
-	found *registry.Found
-}
-
-// Fetch opens verified content.
-func (f inHand) Fetch(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
-	if f.found != nil && d.Digest == f.found.Digest {
-		return content.Verify(io.NopCloser(bytes.NewReader(f.found.Bytes)), d), nil
-	}
-	return f.Fetcher.Fetch(ctx, d)
-}
+// fetchOnly tells nothing of referrers, so that nobody is asked for them.
+type fetchOnly struct{ content.Fetcher }

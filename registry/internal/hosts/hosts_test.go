@@ -174,6 +174,7 @@ server = "https://registry-1.docker.io"
 `,
 		"else.example/hosts.toml": `server = "https://other.example"` + "\nskip_verify = true\n",
 		"none.example/hosts.toml": ``,
+		"line.example/hosts.toml": "[host]\n\"https://y.example\" = {}\n\"https://x.example\" = {capabilities = [\"pull\"]}\n",
 		"_default/hosts.toml":     `[host."https://all.example"]` + "\ncapabilities = [\"resolve\"]\nclient = \"one.pem\"\n",
 	})
 	c := New(Places{Hosts: []string{filepath.Join(dir, "absent"), dir}})
@@ -189,6 +190,10 @@ server = "https://registry-1.docker.io"
 			"write https://own.example:5000/v2/app insecure ca=" + abs + "+own.example_5000_/b.pem client=[[own.example_5000_/c.cert own.example_5000_/c.key] [own.example_5000_/both.pem own.example_5000_/both.pem]]",
 		},
 		"else.example/app": {"https://other.example/v2/app insecure ns=else.example", "write else.example/v2/app"},
+		"line.example/app": {
+			"https://x.example/v2/app no-tags ns=line.example", "https://y.example/v2/app ns=line.example",
+			"line.example/v2/app", "write line.example/v2/app",
+		},
 		"none.example/app": {"none.example/v2/app", "write none.example/v2/app"},
 		"b.example/app":    {"https://all.example/v2/app no-digests ns=b.example client=[[_default/one.pem _default/one.pem]]", "b.example/v2/app", "write b.example/v2/app"},
 	} {

@@ -3,6 +3,7 @@ package hosts
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"net/url"
 	"path"
 	"path/filepath"
@@ -77,15 +78,16 @@ func readHostsFile(file string) ([]Endpoint, error) {
 	}
 	var all []Endpoint
 	hosts := t.sub("host")
-	for _, name := range hostOrder(data) {
+	for _, name := range hostOrder(data, hosts.values) {
 		all = append(all, hosts.sub(name).endpoint(name, ""))
 	}
 	all = append(all, t.endpoint(t.text("server"), "server"))
 	return all, t.file.err
 }
 
-// hostOrder lists the keys of the tables [host."..."] as they come.
-func hostOrder(data []byte) []string {
+// hostOrder lists the keys of the tables [host."..."] as they come, and behind them, in
+// the order of their bytes, those of values that are written in another way.
+func hostOrder(data []byte, values map[string]any) []string {
 	var names []string
 	var p unstable.Parser
 	p.Reset(data)
@@ -98,6 +100,11 @@ func hostOrder(data []byte) []string {
 			if len(key) > 1 && key[0] == "host" && !slices.Contains(names, key[1]) {
 				names = append(names, key[1])
 			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
 	return names
