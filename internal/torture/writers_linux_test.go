@@ -344,7 +344,7 @@ func TestForeignRace(t *testing.T) {
 				}
 			})
 			group.Go(func() {
-				for i := range 20 * n { // more would only slow the other tool down
+				for i := range 2 * n { // more would only slow the other tool down
 					select {
 					case <-stop:
 						return
